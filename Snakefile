@@ -1,0 +1,38 @@
+# Florilegium: from labelled photographs to a defensible choice of network and a deployable ONNX file.
+# This page is the table of contents; each stage has its rules in rules/ and its steps in scripts/.
+from snakemake.utils import min_version
+
+min_version("9.1")
+
+
+configfile: "config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "rules/export.smk"
+include: "rules/comparison.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    download_flowers102,
+    download_weights,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/provenance.json",
+        "results/comparison/runs.csv",
+        "results/comparison/architectures.csv",
+        figures_of_comparison(),
+        figures_of_data(),
+        of_every_run(FIGURES_OF_RUN),
+        of_every_run([f"{RUN}/model.onnx", f"{RUN}/metrics.json"]),

@@ -1,0 +1,57 @@
+"""Checkpoints: a state dict plus plain metadata, readable with weights_only=True."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from florilegium.files import written_whole
+from florilegium.manifest import Manifest
+from florilegium.networks import build_network, describe_weights, read_state
+from florilegium.provenance import commit, hardware, versions
+
+
+def save_checkpoint(path: str | os.PathLike, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write a state dict and its metadata (numbers, strings, lists, dicts), whole or not at all."""
+    with written_whole(path) as partial:
+        torch.save(
+            {"state_dict": {name: tensor.cpu() for name, tensor in state.items()}, "metadata": dict(metadata)}, partial
+        )
+
+
+def run_metadata(wildcards: Any, settings: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """What every checkpoint of a run says of itself: which run, how it was trained, on what, by which code."""
+    return {
+        "recipe": wildcards.recipe,
+        "architecture": wildcards.architecture,
+        "seed": int(wildcards.seed),
+        "weights": describe_weights(settings["weights"]),
+        "pretrained": settings["weights"] != "none",
+        "settings": dict(settings),
+        "class_names": manifest.class_names,
+        "provenance": {
+            "dataset": manifest.fingerprint,
+            "commit": commit(),
+            "versions": versions(),
+            "hardware": hardware(),
+        },
+    }
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
+    """The metadata of a checkpoint."""
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["metadata"]
+
+
+def load_network(path: str | os.PathLike) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint, on the CPU in eval mode, and its metadata."""
+    metadata = read_metadata(path)
+    network = build_network(
+        metadata["architecture"], len(metadata["class_names"]), metadata["settings"]["dropout"], seed=0
+    )
+    network.load_state_dict(read_state(path))
+    return network.eval(), metadata

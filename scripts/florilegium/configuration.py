@@ -1,0 +1,168 @@
+"""The configuration: validated against config/schema.yaml, completed with its defaults, resolved for one run."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from florilegium.catalogue import check_network, is_path
+from florilegium.errors import UserError, nearest
+
+SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """The JSON schema of the configuration."""
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def complete(config: dict[str, Any]) -> dict[str, Any]:
+    """A validated copy of `config` with every default filled in.
+
+    Raises:
+        UserError: one line with the key's path, what was found and what is expected.
+    """
+    errors = jsonschema.Draft202012Validator(schema()).iter_errors(config)
+    first = min(
+        errors, key=lambda error: (error.validator != "additionalProperties", str(error.json_path)), default=None
+    )
+    if first is not None:
+        raise UserError(_explain(first))
+    completed = _with_defaults(config, schema())
+    _check_meaning(completed)
+    return completed
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    place = error.json_path.removeprefix("$").removeprefix(".") or "config"
+    expected = error.schema.get("description", "")
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = next(key for key in error.instance if key not in known)
+        prefix = "" if place == "config" else f"{place}."
+        return f"{prefix}{unknown}: unknown key{nearest(unknown, known)} (known here: {', '.join(known)})"
+    text = f"{place}: {error.message}"
+    return f"{text} ({' '.join(expected.split())})" if expected else text
+
+
+def _resolve(part: dict[str, Any]) -> dict[str, Any]:
+    reference = part.get("$ref", "")
+    return schema()["$defs"][reference.rsplit("/", 1)[1]] if reference else part
+
+
+def _with_defaults(value: Any, part: dict[str, Any]) -> Any:
+    part = _resolve(part)
+    if not isinstance(value, dict):
+        return copy.deepcopy(value)
+    properties, others = part.get("properties", {}), part.get("additionalProperties")
+    # An override holds only what differs: a default there would undo the recipe's own value.
+    partial = part is schema()["$defs"]["overrides"]
+    filled = {}
+    for key, below in properties.items():
+        if key in value and partial:
+            filled[key] = copy.deepcopy(value[key])
+        elif key in value:
+            filled[key] = _with_defaults(value[key], below)
+        elif "default" in below and not partial:
+            filled[key] = _with_defaults(below["default"], below)
+        elif "$ref" in below and not partial:
+            filled[key] = _with_defaults({}, below)
+    for key in value.keys() - properties.keys():
+        filled[key] = _with_defaults(value[key], others if isinstance(others, dict) else {})
+    return filled
+
+
+def _check_meaning(config: dict[str, Any]) -> None:
+    """What a schema cannot say: keys that have to fit each other."""
+    dataset, split = config["dataset"], config["dataset"]["split"]
+    shares = split["train"] + split["val"] + split["test"]
+    if abs(shares - 1) > 1e-6:
+        raise UserError(f"dataset.split: train + val + test add up to {shares:g}; expected 1")
+    if dataset["kind"] == "folder" and not dataset["root"]:
+        raise UserError("dataset.root: null; expected the folder of your photographs, because dataset.kind is folder")
+    for recipe in config["recipes"]:
+        if recipe not in config["recipe_definitions"]:
+            raise UserError(
+                f"recipes: '{recipe}' is not defined in recipe_definitions (defined: "
+                f"{', '.join(config['recipe_definitions'])}){nearest(recipe, config['recipe_definitions'])}"
+            )
+    overrides = {name for recipe in config["recipe_definitions"].values() for name in recipe["overrides"]}
+    for architecture in (config["weights"].keys() - {"default"}) | overrides:
+        check_network(architecture, "none")
+    for architecture in config["architectures"]:
+        weights = weights_of(config, architecture)
+        check_network(architecture, weights)
+        if is_path(weights) and not os.path.exists(weights):
+            raise UserError(
+                f"weights: {weights} (for {architecture}) does not exist; expected a state dict of torchvision's layout"
+            )
+        for recipe in config["recipes"]:
+            settings = run_settings(config, recipe, architecture)
+            if settings["crop"] > settings["resize"]:
+                raise UserError(
+                    f"recipe_definitions.{recipe}.crop: {settings['crop']} (for {architecture}) is larger than "
+                    f"resize {settings['resize']}; expected at most resize"
+                )
+
+
+def weights_of(config: dict[str, Any], architecture: str) -> str:
+    """The `weights` value that holds for an architecture."""
+    return config["weights"].get(architecture, config["weights"]["default"])
+
+
+def run_settings(config: dict[str, Any], recipe: str, architecture: str) -> dict[str, Any]:
+    """The recipe as one architecture runs it: its overrides merged in, `overrides` itself gone."""
+    settings = copy.deepcopy(config["recipe_definitions"][recipe])
+    overrides = settings.pop("overrides", {})
+    return _merge(settings, overrides.get(architecture, {}))
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    for key, value in changes.items():
+        base[key] = _merge(base.get(key, {}), value) if isinstance(value, dict) else value
+    return base
+
+
+def reference_page() -> str:
+    """The text of docs/configuration.md: every key with its type, default and description."""
+    lines = [
+        "# Configuration reference",
+        "",
+        "Made from `config/schema.yaml` by `make docs`; a test fails when the two differ.",
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += _rows("", schema())
+    return "\n".join(lines) + "\n"
+
+
+def _rows(prefix: str, part: dict[str, Any]) -> list[str]:
+    rows = []
+    below = {**part.get("properties", {})}
+    if isinstance(part.get("additionalProperties"), dict) and part is not schema()["$defs"]["overrides"]:
+        below["<name>"] = part["additionalProperties"]
+    for key, value in below.items():
+        value = _resolve(value)
+        kind = (
+            value.get("type", "/".join(map(str, value.get("enum", []))))
+            if "enum" not in value
+            else " / ".join(value["enum"])
+        )
+        kind = " or ".join(kind) if isinstance(kind, list) else kind
+        default = (
+            ""
+            if value.get("type") == "object" or "default" not in value
+            else f"`{yaml.safe_dump(value['default']).split(chr(10))[0]}`"
+        )
+        rows.append(f"| `{prefix}{key}` | {kind} | {default} | {' '.join(value.get('description', '').split())} |")
+        if value is not schema()["$defs"]["overrides"]:
+            rows += _rows(f"{prefix}{key}.", value)
+    return rows

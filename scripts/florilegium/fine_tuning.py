@@ -1,0 +1,145 @@
+"""Phase 2: the whole network learns, each stage at its own rate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from florilegium.augment import draw, train_view
+from florilegium.devices import Arithmetic, DeviceImages, is_out_of_memory
+from florilegium.errors import UserError
+from florilegium.inference import evaluation_outputs, torch_engine
+from florilegium.networks import head_name, stages
+from florilegium.seeds import epoch_order, generator
+from florilegium.training import Fit, epoch_batches, fit, loss_and_top1
+
+log = logging.getLogger(__name__)
+
+
+def parameter_groups(network: nn.Module, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One optimizer group per stage from input to output, the head last, each with its learning rate."""
+    phase2 = settings["phase2"]
+    backbone = stages(network)
+    groups = [
+        {
+            "name": name,
+            "params": parameters,
+            "lr": phase2["backbone_learning_rate"] * phase2["stage_decay"] ** (len(backbone) - 1 - place),
+        }
+        for place, (name, parameters) in enumerate(backbone)
+    ]
+    head = network.get_submodule(head_name(network))
+    return [*groups, {"name": "head", "params": list(head.parameters()), "lr": phase2["head_learning_rate"]}]
+
+
+class Stepper:
+    """One optimizer step per batch; out of memory halves the micro-batch, gradients accumulate, the batch stays."""
+
+    def __init__(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any], arithmetic: Arithmetic
+    ):
+        self.network, self.optimizer, self.arithmetic = network, optimizer, arithmetic
+        self.label_smoothing = settings["label_smoothing"]
+        self.micro_batch = settings["batch_size"] + 1  # epoch_batches may join one image to a batch
+        # fp16 has too small a range for gradients; bf16 and fp32 need no scaling.
+        self.scaler = torch.amp.GradScaler(arithmetic.device.type, enabled=arithmetic.dtype == torch.float16)
+
+    def step(self, views: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn from views (n, 3, crop, crop) and labels (n,); return summed loss and number right, on the device.
+
+        Raises:
+            UserError: not even single images fit in memory.
+        """
+        while True:
+            try:
+                sums = self._accumulate(views, labels)
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
+                return sums
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._halve(len(views))
+
+    def _accumulate(self, views: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss_sum = torch.zeros((), device=views.device)
+        correct = torch.zeros((), device=views.device)
+        pieces = -(-len(views) // self.micro_batch)
+        for view, label in zip(views.tensor_split(pieces), labels.tensor_split(pieces), strict=True):
+            with self.arithmetic.autocast():
+                logits = self.network(view)
+            logits = logits.float()
+            loss = functional.cross_entropy(logits, label, reduction="sum", label_smoothing=self.label_smoothing)
+            self.scaler.scale(loss / len(views)).backward()
+            loss_sum += loss.detach()
+            correct += (logits.detach().argmax(1) == label).sum()
+        return loss_sum, correct
+
+    def _halve(self, batch: int) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.arithmetic.device.type == "cuda":
+            torch.cuda.empty_cache()
+        smaller = min(self.micro_batch, batch) // 2
+        if smaller < 2:  # BatchNorm cannot learn from single images
+            raise UserError(
+                "out of memory even with micro-batches of 2 images; choose a smaller crop, or a device with more memory"
+            )
+        log.info("out of memory: micro-batches of %d from now on, gradients accumulate to the same batch", smaller)
+        self.micro_batch = smaller
+
+
+def fine_tune(
+    network: nn.Module,
+    train: tuple[DeviceImages, Tensor],
+    val: tuple[DeviceImages, Tensor],
+    settings: Mapping[str, Any],
+    seed: int,
+    arithmetic: Arithmetic,
+) -> Fit:
+    """Train the whole network in place.
+
+    Args:
+        network: with the head of phase 1, on the device.
+        train: images and labels (n,) of the training split; labels on the device.
+        val: the same of the validation split.
+        settings: the recipe as this architecture runs it.
+        seed: of the run.
+        arithmetic: device and format.
+    """
+    optimizer = torch.optim.AdamW(
+        parameter_groups(network, settings), weight_decay=settings["weight_decay"], fused=True
+    )
+    stepper = Stepper(network, optimizer, settings, arithmetic)
+    images, labels = train
+    crop = settings["crop"]
+
+    def train_epoch(epoch: int) -> tuple[float, float]:
+        network.train()
+        views = generator(seed, phase=2, epoch=epoch)
+        loss_sum = torch.zeros((), device=arithmetic.device)
+        correct = torch.zeros((), device=arithmetic.device)
+        order = epoch_order(len(images), seed, phase=2, epoch=epoch)
+        with tqdm(total=len(images), desc=f"epoch {epoch + 1}", unit="image", disable=None, leave=False) as bar:
+            for index in epoch_batches(order, settings["batch_size"]):
+                drawn = draw(len(index), images.side, crop, settings["augmentation"], views)
+                view = arithmetic.lay_out(train_view(images.batch(index), crop, drawn))
+                loss, right = stepper.step(view, labels[index.to(labels.device, non_blocking=True)])
+                loss_sum += loss
+                correct += right
+                bar.update(len(index))
+                if not bar.disable:  # reading the sums waits for the device: only where a person watches
+                    bar.set_postfix(loss=f"{loss_sum.item() / bar.n:.3f}", top1=f"{100 * correct.item() / bar.n:.1f} %")
+        return loss_sum.item() / len(images), correct.item() / len(images)
+
+    def validate() -> tuple[float, float]:
+        logits = evaluation_outputs(torch_engine(network, arithmetic), val[0], crop)
+        return loss_and_top1(logits, val[1])
+
+    return fit(2, network, optimizer, settings, train_epoch, validate, len(images), arithmetic.device)

@@ -1,0 +1,60 @@
+"""Phase 1's cheap half: the head learns from features, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from florilegium.seeds import epoch_order
+from florilegium.training import Fit, epoch_batches, fit, loss_and_top1
+
+
+def train_head(
+    head: nn.Linear,
+    dropout: float,
+    train: tuple[np.ndarray, Tensor],
+    val: tuple[Tensor, Tensor],
+    settings: Mapping[str, Any],
+    seed: int,
+) -> Fit:
+    """Train `head` in place on the features of a frozen backbone (on the CPU: the work is tiny).
+
+    Args:
+        head: the new linear layer.
+        dropout: probability applied to the features before it.
+        train: features (epochs, n, width) float16, one set of views an epoch, and labels (n,).
+        val: features (m, width) float32 and labels (m,).
+        settings: the recipe as this architecture runs it.
+        seed: of the run; decides the order of the images and the dropout.
+
+    Returns:
+        The history and the head's state at its best epoch.
+    """
+    views, labels = train
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=settings["phase1"]["learning_rate"], weight_decay=settings["weight_decay"], fused=True
+    )
+
+    def train_epoch(epoch: int) -> tuple[float, float]:
+        features = torch.from_numpy(np.asarray(views[epoch], dtype=np.float32))
+        loss_sum, correct = torch.zeros(()), torch.zeros(())
+        for index in epoch_batches(epoch_order(len(labels), seed, phase=1, epoch=epoch), settings["batch_size"]):
+            logits = head(functional.dropout(features[index], dropout))
+            loss = functional.cross_entropy(logits, labels[index], label_smoothing=settings["label_smoothing"])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            loss_sum += loss.detach() * len(index)
+            correct += (logits.detach().argmax(1) == labels[index]).sum()
+        return loss_sum.item() / len(labels), correct.item() / len(labels)
+
+    @torch.no_grad()
+    def validate() -> tuple[float, float]:
+        return loss_and_top1(head(val[0]), val[1])
+
+    return fit(1, head, optimizer, settings, train_epoch, validate, len(labels), torch.device("cpu"))

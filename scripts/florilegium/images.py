@@ -1,0 +1,58 @@
+"""Photographs as files: what counts as one, and how it becomes RGB pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SMALLEST = 8  # pixels; a shorter side tells a network nothing
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's name says that it is a photograph (hidden files are not)."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
+    """Decode a photograph into an upright RGB image.
+
+    Greyscale, CMYK, palette and 16-bit pictures are converted, transparency lies on white, and the EXIF orientation
+    is applied.
+
+    Args:
+        path: the file.
+        at_least: when both sides are at least twice this many pixels, a JPEG may be decoded at a reduced size that is
+            still at least twice as large, which costs far less and leaves the final resampling its choice.
+
+    Raises:
+        OSError: the file is missing, truncated or no picture (Pillow's own exceptions, all of them OSError).
+    """
+    with Image.open(path) as image:
+        if at_least:
+            image.draft(None, (2 * at_least, 2 * at_least))
+        image.load()
+        return to_rgb(ImageOps.exif_transpose(image))
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """`image` as mode RGB: 16-bit and float greys are scaled to 8 bits, transparency is laid on white."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = np.asarray(image, dtype=np.float64)
+        # Pillow's own conversion of 16-bit greys clips at 255 instead of scaling.
+        grey = grey / 257.0 if grey.max() > 255 else grey
+        return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def squashed(path: str | Path, side: int) -> np.ndarray:
+    """A photograph as (side, side, 3) uint8, its shape ignored as the course does, antialiased bilinear."""
+    image = open_rgb(path, at_least=side)
+    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))

@@ -1,0 +1,102 @@
+"""Inference: the fastest engine for many images, and the loop over a split.
+
+On a CPU in fp32 that is onnxruntime (its blocked convolutions with fused activations beat torch's on every network
+tried); in reduced precision and on GPUs it is torch with BatchNorm folded into the convolutions.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator
+
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
+from tqdm import tqdm
+
+from florilegium.augment import evaluation_view
+from florilegium.devices import Arithmetic, DeviceImages
+from florilegium.onnx_export import INPUT, to_onnx
+
+log = logging.getLogger(__name__)
+
+BATCH = {"cpu": 16, "mps": 128, "cuda": 256}  # images; more gains nothing and costs memory
+WORTH_AN_EXPORT = 1000  # images; for fewer the seconds of an ONNX export do not come back
+
+Engine = Callable[[Tensor], Tensor]  # float32 views (n, 3, crop, crop) -> float32 outputs (n, width)
+
+
+def inference_engine(network: nn.Module, arithmetic: Arithmetic, crop: int, images: int) -> Engine:
+    """The fastest engine here for `images` views of `crop` pixels; the network itself is left as it is."""
+    if arithmetic.device.type == "cpu" and arithmetic.dtype == torch.float32 and images >= WORTH_AN_EXPORT:
+        try:
+            return onnx_engine(network, crop)
+        except Exception as error:  # the exporter raises many kinds; torch is slower, not wrong
+            log.info("torch computes, as the network cannot be exported: %s", _first_line(error))
+    return torch_engine(network, arithmetic)
+
+
+def onnx_engine(network: nn.Module, crop: int) -> Engine:
+    """Onnxruntime on the CPU."""
+    session = cpu_session(to_onnx(copy.deepcopy(network).float().cpu().eval(), crop))
+    return lambda views: torch.from_numpy(session.run(None, {INPUT: views.numpy()})[0])
+
+
+def cpu_session(model: onnx.ModelProto | str, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """An onnxruntime session for a model or its path, with `threads` threads (None: as many as torch has)."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    # Idle threads that spin would take the cores from the augmentation between two batches: 10 % slower.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    content = model if isinstance(model, str) else model.SerializeToString()
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def torch_engine(network: nn.Module, arithmetic: Arithmetic) -> Engine:
+    """Torch in the chosen format, BatchNorm folded where torch.fx can trace the network."""
+    with torch.no_grad():
+        folded = copy.deepcopy(network).eval()
+        try:
+            folded = fuse(folded)
+        except Exception as error:  # unfolded is slower, not wrong
+            log.info("BatchNorm stays unfolded: %s", _first_line(error))
+        folded = folded.requires_grad_(False).to(arithmetic.device, arithmetic.dtype, memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def forward(views: Tensor) -> Tensor:
+        return folded(arithmetic.lay_out(views.to(arithmetic.dtype))).float()
+
+    return forward
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def batches(images: DeviceImages) -> Iterator[Tensor]:
+    """Positions of all images in order, a batch at a time."""
+    return iter(torch.arange(len(images)).split(BATCH[images.device.type]))
+
+
+@torch.inference_mode()
+def evaluation_outputs(engine: Engine, images: DeviceImages, crop: int, desc: str = "") -> Tensor:
+    """What an engine says of every image of a split.
+
+    Args:
+        engine: of a network, with or without its head.
+        images: the split.
+        crop: height and width of the views in pixels.
+        desc: name of the progress bar; empty shows none.
+
+    Returns:
+        (images, outputs) float32: logits, or features when the head is gone.
+    """
+    parts = []
+    with tqdm(total=len(images), desc=desc, unit="image", disable=None if desc else True, leave=False) as bar:
+        for index in batches(images):
+            parts.append(engine(evaluation_view(images.batch(index), crop)))
+            bar.update(len(index))
+    return torch.cat(parts)

@@ -1,0 +1,43 @@
+"""The manifest as the later steps read it: rows, labels and names of a split."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from florilegium.files import read_json
+
+
+class Manifest:
+    """results/data/manifest.csv and the dataset.json beside it."""
+
+    def __init__(self, path: str | os.PathLike, dataset: str | os.PathLike):
+        """Read both files."""
+        # A class may be called "null" or "NA": no text is a missing value here.
+        self.table = pd.read_csv(path, keep_default_na=False, dtype={"class_name": str, "path": str})
+        self.dataset: dict[str, Any] = read_json(dataset)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names by label."""
+        return self.dataset["class_names"]
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of every image's digest, label and split."""
+        return self.dataset["fingerprint"]
+
+    def rows(self, split: str) -> np.ndarray:
+        """Positions of a split's images in the manifest, and so in every pixel file."""
+        return np.flatnonzero(self.table["split"] == split)
+
+    def images(self, split: str) -> pd.DataFrame:
+        """The rows of a split."""
+        return self.table.iloc[self.rows(split)]
+
+    def labels(self, split: str) -> np.ndarray:
+        """(n,) int64 labels of a split."""
+        return self.images(split)["label"].to_numpy(np.int64, copy=True)

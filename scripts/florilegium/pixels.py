@@ -1,0 +1,85 @@
+"""Pixels once: every photograph decoded and resized a single time into one uint8 array on disk."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from florilegium.errors import UserError
+from florilegium.images import squashed
+
+CHUNK = 64  # images a worker writes at a time
+
+
+def write_pixels(target: Path, paths: list[str], side: int, workers: int) -> None:
+    """Decode `paths` into `target`, a .npy of shape (len(paths), side, side, 3), uint8, row i from path i.
+
+    Every worker writes its rows straight into the file, so no pixel crosses between processes.
+
+    Raises:
+        UserError: a photograph of the manifest is gone or no longer readable; named.
+    """
+    array = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
+    del array
+    starts = range(0, len(paths), CHUNK)
+    jobs = [(str(target), start, paths[start : start + CHUNK], side) for start in starts]
+    with ProcessPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="pixels", unit="image", disable=None) as bar:
+        for written in pool.map(_write_rows, jobs):
+            bar.update(written)
+
+
+def _write_rows(job: tuple[str, int, list[str], int]) -> int:
+    target, start, paths, side = job
+    rows = np.empty((len(paths), side, side, 3), dtype=np.uint8)
+    for row, path in enumerate(paths):
+        try:
+            rows[row] = squashed(path, side)
+        except OSError as error:
+            raise UserError(
+                f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back or run again"
+            ) from error
+    array = np.lib.format.open_memmap(target, mode="r+")
+    array[start : start + len(paths)] = rows
+    array.flush()
+    return len(paths)
+
+
+class Pixels:
+    """The rows of one split of a pixel file, read through a memory map that does not grow the process.
+
+    Indexing with an integer array gives a new (n, side, side, 3) uint8 array. The pages read are handed back to the
+    operating system at once (they stay in its cache), so a dataset larger than memory costs no more than a small one.
+    """
+
+    def __init__(self, path: str | os.PathLike, rows: np.ndarray):
+        """Open `path` (a C-ordered .npy); `rows` are the positions of this split in it."""
+        with open(path, "rb") as stream:
+            version = np.lib.format.read_magic(stream)
+            read_header = (
+                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read_header(stream)
+            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            self._array = np.ndarray(shape, dtype, buffer=self._map, offset=stream.tell())
+        if len(rows) and rows.max() >= shape[0]:
+            raise ValueError(f"{path} holds {shape[0]} images, row {rows.max()} was asked for")
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        batch = self._array[self._rows[index]]
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+        return batch
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return self._array.shape[1]

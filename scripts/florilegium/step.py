@@ -1,0 +1,78 @@
+"""What every step does around its work: log, one-line errors, threads. Steps also run alone, for debugging."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from florilegium.errors import UserError
+
+log = logging.getLogger("florilegium")
+
+
+def run_step(main: Callable[[Any], None], job: Any | None = None) -> None:
+    """Run `main(job)` with logging to the rule's log file and the terminal.
+
+    Args:
+        main: the step.
+        job: Snakemake's object; None takes `--input name=path --output name=path --params name=JSON …` from the command
+            line, which is how a step is run alone.
+
+    A UserError ends the process with one line; anything else does too, with its traceback in the log, and on the
+    terminal when FLORILEGIUM_DEBUG is set.
+    """
+    job = job or _from_command_line()
+    _start_log(job.log[0] if job.log else None)
+    try:
+        main(job)
+    except UserError as error:
+        _end(f"error: {error}", debug=bool(os.environ.get("FLORILEGIUM_DEBUG")))
+    except Exception as error:
+        _end(
+            f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else 'no message'}",
+            debug=True,
+        )
+
+
+def _end(line: str, debug: bool) -> None:
+    log.error(line)
+    if debug:
+        where = log.info if os.environ.get("FLORILEGIUM_DEBUG") else log.debug
+        where(traceback.format_exc())
+    sys.exit(1)
+
+
+def _start_log(path: str | None) -> None:
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.INFO)
+    handlers: list[logging.Handler] = [terminal]
+    if path:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
+    )
+    log.setLevel(logging.DEBUG)
+
+
+def _from_command_line() -> SimpleNamespace:
+    parser = argparse.ArgumentParser(
+        description="Run one step alone, with the files and parameters that its rule would give it."
+    )
+    for group in ("input", "output", "params", "wildcards"):
+        parser.add_argument(f"--{group}", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--log", default=None)
+    given = parser.parse_args()
+    groups = {}
+    for group in ("input", "output", "params", "wildcards"):
+        pairs = dict(item.split("=", 1) for item in getattr(given, group))
+        groups[group] = SimpleNamespace(**{k: json.loads(v) for k, v in pairs.items()} if group == "params" else pairs)
+    return SimpleNamespace(**groups, threads=given.threads, log=[given.log] if given.log else [])

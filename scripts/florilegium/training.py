@@ -1,0 +1,131 @@
+"""What both phases share: the epoch loop, the learning-rate schedule, the best epoch and early stopping."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import StepLR
+
+from florilegium.devices import peak_memory_mb
+from florilegium.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Fit:
+    """One phase's outcome."""
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_top1: float = -1.0
+    best_loss: float = float("inf")
+    reference_top1: float = -1.0  # what early stopping compares with
+    waited: int = 0  # epochs since the last improvement
+    stopped_early: bool = False
+
+    def judge(self, epoch: int, loss: float, top1: float, network: nn.Module, stopping: Mapping[str, Any]) -> bool:
+        """Keep the epoch if validation says it is the best; return whether training should stop."""
+        if (top1, -loss) > (self.best_top1, -self.best_loss):
+            self.best_epoch, self.best_top1, self.best_loss = epoch, top1, loss
+            self.best_state = copy.deepcopy(
+                {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+            )
+        improved = top1 > self.reference_top1 + stopping["min_delta"]
+        self.reference_top1 = top1 if improved else self.reference_top1
+        self.waited = 0 if improved else self.waited + 1
+        self.stopped_early = self.waited >= stopping["patience"]
+        return self.stopped_early
+
+
+def fit(
+    phase: int,
+    network: nn.Module,
+    optimizer: Optimizer,
+    settings: Mapping[str, Any],
+    train_epoch: Callable[[int], tuple[float, float]],
+    validate: Callable[[], tuple[float, float]],
+    images: int,
+    device: torch.device,
+) -> Fit:
+    """Train for the recipe's epochs or until early stopping; validation chooses the epoch.
+
+    Args:
+        phase: 1 or 2; settings[f"phase{phase}"] holds epochs and schedule.
+        network: what is trained and whose best state is kept.
+        optimizer: its last parameter group is the head, the one before it the last stage of the backbone.
+        settings: the recipe as this architecture runs it.
+        train_epoch: trains one epoch (0-based) and returns mean loss and top-1 (0 … 1) over it.
+        validate: returns loss and top-1 on the validation split.
+        images: training images per epoch, for images/s.
+        device: whose memory is recorded.
+
+    Raises:
+        UserError: the loss is no longer a number.
+    """
+    part = settings[f"phase{phase}"]
+    schedule = StepLR(optimizer, part["schedule"]["step_size"], part["schedule"]["gamma"])
+    outcome = Fit()
+    for epoch in range(part["epochs"]):
+        rates = [group["lr"] for group in optimizer.param_groups]
+        start = time.perf_counter()
+        train_loss, train_top1 = train_epoch(epoch)
+        trained = time.perf_counter() - start
+        if train_loss != train_loss:
+            raise UserError(
+                f"phase {phase}, epoch {epoch + 1}: the loss is not a number (learning rate {rates[-1]:g}); "
+                f"lower the learning rate or set precision: fp32 in the recipe"
+            )
+        val_loss, val_top1 = validate()
+        schedule.step()
+        row = {
+            "phase": phase,
+            "epoch": epoch + 1,
+            "train_loss": train_loss,
+            "train_top1": train_top1,
+            "val_loss": val_loss,
+            "val_top1": val_top1,
+            "lr_backbone": rates[-2] if len(rates) > 1 else 0.0,
+            "lr_head": rates[-1],
+            "seconds": time.perf_counter() - start,
+            "images_per_second": images / trained,
+            "peak_memory_mb": peak_memory_mb(device),
+        }
+        outcome.history.append(row)
+        stop = outcome.judge(epoch + 1, val_loss, val_top1, network, settings["early_stopping"])
+        log.info(_line(row, part["epochs"], outcome.best_epoch == epoch + 1))
+        if stop:
+            log.info("phase %d: stopped early after epoch %d, best epoch %d", phase, epoch + 1, outcome.best_epoch)
+            break
+    return outcome
+
+
+def _line(row: Mapping[str, Any], epochs: int, best: bool) -> str:
+    return (
+        f"phase {row['phase']} epoch {row['epoch']:>2}/{epochs}  loss {row['train_loss']:.4f} / {row['val_loss']:.4f}  "
+        f"top-1 {100 * row['train_top1']:.1f} / {100 * row['val_top1']:.1f} % (train / val)  "
+        f"{row['images_per_second']:.1f} images/s  {row['seconds']:.1f} s{'  best so far' if best else ''}"
+    )
+
+
+def loss_and_top1(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> tuple[float, float]:
+    """Mean cross-entropy and top-1 (0 … 1) of (n, classes) logits against (n,) labels on the same device."""
+    loss = nn.functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    return loss.item(), (logits.argmax(1) == labels).float().mean().item()
+
+
+def epoch_batches(order: Tensor, size: int) -> list[Tensor]:
+    """`order` cut into batches; a last batch of one image joins the batch before it, as BatchNorm needs two."""
+    parts = list(order.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

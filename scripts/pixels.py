@@ -1,0 +1,17 @@
+"""Decode every photograph of the manifest once into one array."""
+
+from florilegium.files import written_whole
+from florilegium.manifest import Manifest
+from florilegium.pixels import write_pixels
+from florilegium.step import log, run_step
+
+
+def main(job):
+    paths = Manifest(job.input.manifest, job.input.dataset).table["path"].tolist()
+    with written_whole(job.output.pixels) as partial:
+        write_pixels(partial, paths, int(job.wildcards.resize), job.threads)
+    log.info("%d images at %s pixels in %s", len(paths), job.wildcards.resize, job.output.pixels)
+
+
+if __name__ == "__main__":
+    run_step(main, globals().get("snakemake"))
