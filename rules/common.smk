@@ -1,4 +1,4 @@
-# What the rule files share: the checked configuration, the runs, and each rule's own section of the configuration.
+# What the other files share: the checked configuration, the runs, and where files lie.
 import ast
 import sys
 from pathlib import Path
@@ -69,14 +69,6 @@ def of_every_run(patterns):
     )
 
 
-def run_section(wildcards, *keys):
-    """The named parts of the recipe as this architecture runs it, keys sorted, as the one parameter of a rule."""
-    settings = configuration.run_settings(
-        config, wildcards.recipe, wildcards.architecture
-    )
-    return {key: settings[key] for key in sorted(keys)}
-
-
 def weights_of(wildcards):
     """The config's `weights` value for a run."""
     return configuration.weights_of(config, wildcards.architecture)
@@ -97,4 +89,28 @@ def weights_file(wildcards):
 def pixels_file(wildcards):
     """The pixels at the size that a run's recipe wants."""
     settings = run_section(wildcards, "resize")
+    return f"results/data/pixels_{settings['resize']}.npy"
+
+
+def dataset_root():
+    """Where the photographs lie."""
+    if config["dataset"]["kind"] == "garden":
+        return "results/data/garden"
+    return config["dataset"]["root"] or "resources/flowers-102"
+
+
+def dataset_files(wildcards):
+    """What has to be made or downloaded before the photographs can be listed."""
+    if config["dataset"]["kind"] == "garden":
+        return [dataset_root()]
+    if config["dataset"]["root"]:
+        return []
+    return [f"{dataset_root()}/imagelabels.mat", f"{dataset_root()}/setid.mat"]
+
+
+def first_pixels():
+    """The pixels of the first run: the samples need no more than one size."""
+    settings = configuration.run_settings(
+        config, config["recipes"][0], config["architectures"][0]
+    )
     return f"results/data/pixels_{settings['resize']}.npy"

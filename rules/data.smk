@@ -1,35 +1,6 @@
 # Photographs: needs the network or a folder; makes the manifest and the pixels that every run reads.
 
 
-def dataset_root():
-    """Where the photographs lie."""
-    if config["dataset"]["kind"] == "garden":
-        return "results/data/garden"
-    return config["dataset"]["root"] or "resources/flowers-102"
-
-
-def dataset_files(wildcards):
-    """What has to be made or downloaded before the photographs can be listed."""
-    if config["dataset"]["kind"] == "garden":
-        return [dataset_root()]
-    if config["dataset"]["root"]:
-        return []
-    return [f"{dataset_root()}/imagelabels.mat", f"{dataset_root()}/setid.mat"]
-
-
-def manifest_settings(wildcards):
-    dataset = config["dataset"]
-    return {
-        "kind": dataset["kind"],
-        "root": dataset_root(),
-        "split": dict(sorted(dataset["split"].items())),
-    }
-
-
-def garden_settings(wildcards):
-    return dict(sorted(config["dataset"]["garden"].items()))
-
-
 rule download_flowers102:
     output:
         labels="resources/flowers-102/imagelabels.mat",
@@ -38,6 +9,8 @@ rule download_flowers102:
         f"{LOGS}/download_flowers102.log",
     benchmark:
         f"{BENCHMARKS}/download_flowers102.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     script:
         "../scripts/download_flowers102.py"
 
@@ -51,6 +24,8 @@ rule draw_garden:
         f"{LOGS}/draw_garden.log",
     benchmark:
         f"{BENCHMARKS}/draw_garden.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     params:
         settings=garden_settings,
     script:
@@ -67,6 +42,8 @@ rule manifest:
         f"{LOGS}/manifest.log",
     benchmark:
         f"{BENCHMARKS}/manifest.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     params:
         settings=manifest_settings,
     script:
@@ -83,5 +60,7 @@ rule pixels:
         f"{LOGS}/pixels/{{resize}}.log",
     benchmark:
         f"{BENCHMARKS}/pixels/{{resize}}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     script:
         "../scripts/pixels.py"

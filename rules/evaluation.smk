@@ -1,10 +1,5 @@
 # Evaluation: needs final.pth; makes predictions, metrics.json and the figures of one run.
 
-FIGURES_OF_RUN = [
-    f"{RUN}/figures/{figure}.png"
-    for figure in ("learning_curves", "confusion_matrix", "per_class")
-]
-
 
 rule evaluate:
     input:
@@ -23,5 +18,31 @@ rule evaluate:
         f"{LOGS}/evaluate/{RUN_NAME}.log",
     benchmark:
         f"{BENCHMARKS}/evaluate/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     script:
         "../scripts/evaluate.py"
+
+
+rule plot_run:
+    input:
+        metrics=f"{RUN}/metrics.json",
+        confusion=f"{RUN}/confusion_matrix.csv",
+        per_class=f"{RUN}/per_class.csv",
+        phase1=f"{RUN}/history_phase1.csv",
+        phase2=f"{RUN}/history_phase2.csv",
+        library=library("plot_run"),
+    output:
+        learning_curves=run_figure("learning_curves", "learning_curves"),
+        confusion_matrix=run_figure("confusion_matrix", "confusion_matrix"),
+        per_class=run_figure("per_class", "per_class"),
+    log:
+        f"{LOGS}/plot_run/{RUN_NAME}.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_run/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    params:
+        settings=colour_settings,
+    script:
+        "../scripts/plot_run.py"

@@ -14,6 +14,8 @@ rule export_onnx:
         f"{LOGS}/export_onnx/{RUN_NAME}.log",
     benchmark:
         f"{BENCHMARKS}/export_onnx/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     script:
         "../scripts/export_onnx.py"
 
@@ -29,5 +31,7 @@ rule measure_cost:
         f"{LOGS}/measure_cost/{RUN_NAME}.log",
     benchmark:
         f"{BENCHMARKS}/measure_cost/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     script:
         "../scripts/measure_cost.py"

@@ -1,1 +1,42 @@
-# tbd
+# Report: needs the manifest and the pixels; makes what the report shows besides the runs: data and provenance.
+
+
+rule plot_data:
+    input:
+        **MANIFEST,
+        pixels=first_pixels(),
+        library=library("plot_data"),
+    output:
+        samples=data_figure("samples"),
+        class_counts=data_figure("class_counts"),
+    log:
+        f"{LOGS}/plot_data.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_data.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    script:
+        "../scripts/plot_data.py"
+
+
+rule provenance:
+    input:
+        dataset=MANIFEST["dataset"],
+        library=library("provenance"),
+    output:
+        provenance=report(
+            "results/provenance.json",
+            caption="../report/provenance.rst",
+            category="4 Provenance",
+            labels={"file": "configuration, code, versions, machine, data"},
+        ),
+    log:
+        f"{LOGS}/provenance.log",
+    benchmark:
+        f"{BENCHMARKS}/provenance.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    params:
+        settings=merged_config,
+    script:
+        "../scripts/provenance.py"

@@ -1,45 +1,6 @@
 # Training: needs the pixels and a backbone; makes features, phase1_best.pth, phase2_best.pth, final.pth and histories.
 
 
-def feature_settings(wildcards):
-    section = run_section(wildcards, "augmentation", "crop", "phase1", "precision")
-    section["phase1"] = {"epochs": section["phase1"]["epochs"]}
-    return section | {"weights": weights_of(wildcards)}
-
-
-def head_settings(wildcards):
-    section = run_section(
-        wildcards,
-        "batch_size",
-        "crop",
-        "dropout",
-        "early_stopping",
-        "label_smoothing",
-        "phase1",
-        "precision",
-        "resize",
-        "weight_decay",
-    )
-    return section | {"weights": weights_of(wildcards)}
-
-
-def fine_tune_settings(wildcards):
-    section = run_section(
-        wildcards,
-        "augmentation",
-        "batch_size",
-        "crop",
-        "dropout",
-        "early_stopping",
-        "label_smoothing",
-        "phase2",
-        "precision",
-        "resize",
-        "weight_decay",
-    )
-    return section | {"weights": weights_of(wildcards)}
-
-
 rule download_weights:
     output:
         weights="resources/weights/{architecture}-{entry}.pth",
@@ -47,6 +8,8 @@ rule download_weights:
         f"{LOGS}/download_weights/{{architecture}}-{{entry}}.log",
     benchmark:
         f"{BENCHMARKS}/download_weights/{{architecture}}-{{entry}}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     script:
         "../scripts/download_weights.py"
 
@@ -65,6 +28,8 @@ rule extract_features:
         f"{LOGS}/extract_features/{RUN_NAME}.log",
     benchmark:
         f"{BENCHMARKS}/extract_features/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     params:
         settings=feature_settings,
     script:
@@ -86,6 +51,8 @@ rule train_head:
         f"{LOGS}/train_head/{RUN_NAME}.log",
     benchmark:
         f"{BENCHMARKS}/train_head/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     params:
         settings=head_settings,
     script:
@@ -106,6 +73,8 @@ rule fine_tune:
         f"{LOGS}/fine_tune/{RUN_NAME}.log",
     benchmark:
         f"{BENCHMARKS}/fine_tune/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
     params:
         settings=fine_tune_settings,
     script:

@@ -33,8 +33,8 @@ def main(job):
     found = compare(network, cpu_session(model), images, crop, manifest.labels("val"))
     if found["top1_agreement"] < AGREEMENT:
         raise UserError(
-            f"{job.output.model}: onnxruntime and torch agree on {100 * found['top1_agreement']:.2f} % of the {len(images)} "
-            f"validation images; expected at least {100 * AGREEMENT:.1f} %, so the file is not written"
+            f"{job.output.model}: onnxruntime and torch agree on {100 * found['top1_agreement']:.2f} % of the "
+            f"{len(images)} validation images; expected at least {100 * AGREEMENT:.1f} %, so the file is not written"
         )
     with written_whole(job.output.model) as partial:
         onnx.save(model, partial)

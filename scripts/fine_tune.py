@@ -10,8 +10,8 @@ from florilegium.devices import DeviceImages, choose_arithmetic, prepare_process
 from florilegium.files import written_whole
 from florilegium.fine_tuning import fine_tune
 from florilegium.manifest import Manifest
-from florilegium.networks import read_state
 from florilegium.pixels import Pixels
+from florilegium.state_dicts import read_state
 from florilegium.step import log, run_step
 
 

@@ -55,12 +55,13 @@ def _weights_class(node: ast.FunctionDef) -> str:
     return ""
 
 
-def check_network(architecture: str, weights: str) -> None:
+def check_network(architecture: str, weights: str, key: str = "architectures") -> None:
     """Refuse an architecture or a weights entry that torchvision does not have.
 
     Args:
         architecture: torchvision's name of a classification network.
         weights: name of a weights entry, a path (holds a `/` or ends in .pth or .pt) or `none`.
+        key: of the config, where the architecture is named.
 
     Raises:
         UserError: names the key, what was found and the nearest names.
@@ -68,7 +69,7 @@ def check_network(architecture: str, weights: str) -> None:
     known = networks()
     if architecture not in known:
         raise UserError(
-            f"architectures: torchvision has no classification network '{architecture}'{nearest(architecture, known)}"
+            f"{key}: torchvision has no classification network '{architecture}'{nearest(architecture, known)}"
         )
     if weights == "none" or is_path(weights):
         return

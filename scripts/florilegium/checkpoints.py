@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from florilegium.files import written_whole
 from florilegium.manifest import Manifest
-from florilegium.networks import build_network, describe_weights, read_state
+from florilegium.networks import build_network, describe_weights
 from florilegium.provenance import commit, hardware, versions
+from florilegium.state_dicts import load_state, read_state
 
 
 def save_checkpoint(path: str | os.PathLike, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -53,5 +54,5 @@ def load_network(path: str | os.PathLike) -> tuple[nn.Module, dict[str, Any]]:
     network = build_network(
         metadata["architecture"], len(metadata["class_names"]), metadata["settings"]["dropout"], seed=0
     )
-    network.load_state_dict(read_state(path))
+    load_state(network, read_state(path))
     return network.eval(), metadata

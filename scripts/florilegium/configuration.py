@@ -48,8 +48,17 @@ def _explain(error: jsonschema.ValidationError) -> str:
         unknown = next(key for key in error.instance if key not in known)
         prefix = "" if place == "config" else f"{place}."
         return f"{prefix}{unknown}: unknown key{nearest(unknown, known)} (known here: {', '.join(known)})"
-    text = f"{place}: {error.message}"
+    text = f"{place}: {error.message}{_yaml_hint(error)}"
     return f"{text} ({' '.join(expected.split())})" if expected else text
+
+
+def _yaml_hint(error: jsonschema.ValidationError) -> str:
+    """YAML takes 1e-3, without a dot, for text."""
+    try:
+        number = float(error.instance) if isinstance(error.instance, str) and error.validator == "type" else None
+    except ValueError:
+        number = None
+    return "" if number is None else f"; write {number!r}, YAML reads {error.instance} as text"
 
 
 def _resolve(part: dict[str, Any]) -> dict[str, Any]:
@@ -57,25 +66,25 @@ def _resolve(part: dict[str, Any]) -> dict[str, Any]:
     return schema()["$defs"][reference.rsplit("/", 1)[1]] if reference else part
 
 
-def _with_defaults(value: Any, part: dict[str, Any]) -> Any:
+def _with_defaults(value: Any, part: dict[str, Any], partial: bool = False) -> Any:
     part = _resolve(part)
+    if isinstance(value, list):
+        return [_with_defaults(item, part.get("items", {})) for item in value]
     if not isinstance(value, dict):
-        return copy.deepcopy(value)
+        # JSON Schema takes 20.0 for an integer, range() does not.
+        return int(value) if part.get("type") == "integer" else value
     properties, others = part.get("properties", {}), part.get("additionalProperties")
     # An override holds only what differs: a default there would undo the recipe's own value.
-    partial = part is schema()["$defs"]["overrides"]
+    partial = partial or part is schema()["$defs"]["overrides"]
     filled = {}
     for key, below in properties.items():
-        if key in value and partial:
-            filled[key] = copy.deepcopy(value[key])
-        elif key in value:
-            filled[key] = _with_defaults(value[key], below)
-        elif "default" in below and not partial:
-            filled[key] = _with_defaults(below["default"], below)
-        elif "$ref" in below and not partial:
-            filled[key] = _with_defaults({}, below)
-    for key in value.keys() - properties.keys():
-        filled[key] = _with_defaults(value[key], others if isinstance(others, dict) else {})
+        if key in value:
+            filled[key] = _with_defaults(value[key], below, partial)
+        elif not partial and ("default" in below or "$ref" in below):
+            filled[key] = _with_defaults(below.get("default", {}), below)
+    for key in value:
+        if key not in properties:
+            filled[key] = _with_defaults(value[key], others if isinstance(others, dict) else {})
     return filled
 
 
@@ -93,9 +102,11 @@ def _check_meaning(config: dict[str, Any]) -> None:
                 f"recipes: '{recipe}' is not defined in recipe_definitions (defined: "
                 f"{', '.join(config['recipe_definitions'])}){nearest(recipe, config['recipe_definitions'])}"
             )
-    overrides = {name for recipe in config["recipe_definitions"].values() for name in recipe["overrides"]}
-    for architecture in (config["weights"].keys() - {"default"}) | overrides:
-        check_network(architecture, "none")
+    named = [(f"weights.{name}", name) for name in config["weights"] if name != "default"]
+    for recipe, settings in config["recipe_definitions"].items():
+        named += [(f"recipe_definitions.{recipe}.overrides.{name}", name) for name in settings["overrides"]]
+    for key, architecture in named:
+        check_network(architecture, "none", key)
     for architecture in config["architectures"]:
         weights = weights_of(config, architecture)
         check_network(architecture, weights)
@@ -131,38 +142,41 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def reference_page() -> str:
-    """The text of docs/configuration.md: every key with its type, default and description."""
-    lines = [
-        "# Configuration reference",
-        "",
-        "Made from `config/schema.yaml` by `make docs`; a test fails when the two differ.",
-        "",
-        "| key | type | default | meaning |",
-        "|---|---|---|---|",
-    ]
-    lines += _rows("", schema())
+    """The text of docs/configuration.md: every key with its type, limits, default and description."""
+    lines = ["# Configuration reference", "", "Made from `config/schema.yaml` by `make docs`; a test compares the two."]
+    for key, part in schema()["properties"].items():
+        rows = _rows("", part)
+        head = ["", "| key | type | default | meaning |", "|---|---|---|---|"] if rows else []
+        kind = "" if rows else f" ({_kind(part)})"
+        lines += ["", f"## `{key}`{kind}", "", _description(part), *head, *rows]
     return "\n".join(lines) + "\n"
 
 
 def _rows(prefix: str, part: dict[str, Any]) -> list[str]:
     rows = []
-    below = {**part.get("properties", {})}
-    if isinstance(part.get("additionalProperties"), dict) and part is not schema()["$defs"]["overrides"]:
-        below["<name>"] = part["additionalProperties"]
+    below = dict(part.get("properties", {}))
+    if isinstance(part.get("additionalProperties"), dict):
+        others = _resolve(part["additionalProperties"])
+        below[f"<{others.get('title', 'name')}>"] = others
     for key, value in below.items():
         value = _resolve(value)
-        kind = (
-            value.get("type", "/".join(map(str, value.get("enum", []))))
-            if "enum" not in value
-            else " / ".join(value["enum"])
-        )
-        kind = " or ".join(kind) if isinstance(kind, list) else kind
-        default = (
-            ""
-            if value.get("type") == "object" or "default" not in value
-            else f"`{yaml.safe_dump(value['default']).split(chr(10))[0]}`"
-        )
-        rows.append(f"| `{prefix}{key}` | {kind} | {default} | {' '.join(value.get('description', '').split())} |")
-        if value is not schema()["$defs"]["overrides"]:
+        has_default = "default" in value and value.get("type") != "object"
+        default = f"`{yaml.safe_dump(value['default']).split(chr(10))[0]}`" if has_default else ""
+        rows.append(f"| `{prefix}{key}` | {_kind(value)} | {default} | {_description(value)} |")
+        if value is not schema()["$defs"]["overrides"]:  # the recipe's own keys once more
             rows += _rows(f"{prefix}{key}.", value)
     return rows
+
+
+def _description(part: dict[str, Any]) -> str:
+    return " ".join(part.get("description", "").split())
+
+
+def _kind(part: dict[str, Any]) -> str:
+    """Type and limits in words."""
+    if "enum" in part:
+        return " / ".join(f"`{value}`" for value in part["enum"])
+    kind = part["type"] if isinstance(part["type"], str) else " or ".join(part["type"])
+    kind = {"object": "section", "array": f"list of {part.get('items', {}).get('type')}s"}.get(kind, kind)
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    return ", ".join([kind, *(f"{sign} {part[key]}" for key, sign in signs.items() if key in part)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,18 @@ def flowers102_root(root: Path) -> Path:
 def _flowers102(root: Path) -> list[tuple[str, str, str]]:
     from torchvision.datasets import Flowers102
 
+    folder = root if (root / "jpg").is_dir() else root / "flowers-102"
     names, rows = flowers102_names(), []
-    for split in SPLITS:
-        try:
-            part = Flowers102(flowers102_root(root), split=split, download=False)
-        except RuntimeError as error:
-            raise UserError(missing_flowers102(root)) from error
-        rows += [(str(path), names[label], split) for path, label in zip(part._image_files, part._labels, strict=True)]
+    with tempfile.TemporaryDirectory() as parent:
+        # torchvision insists on the folder's name.
+        (Path(parent) / "flowers-102").symlink_to(folder.resolve())
+        for split in SPLITS:
+            try:
+                part = Flowers102(parent, split=split, download=False)
+            except RuntimeError as error:
+                raise UserError(missing_flowers102(root)) from error
+            found = zip(part._image_files, part._labels, strict=True)
+            rows += [(str(folder / "jpg" / path.name), names[label], split) for path, label in found]
     return rows
 
 

@@ -39,12 +39,12 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """`image` as mode RGB: 16-bit and float greys are scaled to 8 bits, transparency is laid on white."""
-    if image.mode == "RGB":
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I") or image.mode == "F":
         grey = np.asarray(image, dtype=np.float64)
-        # Pillow's own conversion of 16-bit greys clips at 255 instead of scaling.
-        grey = grey / 257.0 if grey.max() > 255 else grey
+        # Pillow's own conversion of 16-bit greys clips at 255 instead of scaling. Mode I alone may hold either depth.
+        grey = grey / 257.0 if image.mode.startswith("I;16") or grey.max() > 255 else grey
         return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layered = image.convert("RGBA")

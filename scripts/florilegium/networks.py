@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from florilegium.catalogue import is_path
 from florilegium.errors import UserError
+from florilegium.state_dicts import current_name, load_state, read_state
 
 # What a builder must be told so that it makes the plain classifier: no auxiliary heads (they would need losses of
 # their own), and the input scaling that the ImageNet weights of these two were trained with.
@@ -47,9 +47,8 @@ def build_network(architecture: str, classes: int, dropout: float | None, seed: 
 
 def _give_linear_head(network: nn.Module, architecture: str) -> None:
     """SqueezeNet ends in a 1x1 convolution and a pooling: make it pool first and end in a linear layer."""
-    convolutions = [
-        layer for layer in getattr(network, "classifier", nn.Module()).modules() if isinstance(layer, nn.Conv2d)
-    ]
+    last = getattr(network, "classifier", nn.Module())
+    convolutions = [layer for layer in last.modules() if isinstance(layer, nn.Conv2d)]
     if not convolutions:
         raise UserError(
             f"architectures: {architecture} has no linear layer to replace by a new head; choose another network"
@@ -109,7 +108,7 @@ def load_backbone(network: nn.Module, weights: str, path: str | Path | None) -> 
     """
     if weights == "none":
         return
-    state = read_state(path)
+    state = {current_name(name): tensor for name, tensor in read_state(path).items()}
     head = head_name(network)
     own = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(f"{head}.")}
     missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
@@ -124,26 +123,7 @@ def load_backbone(network: nn.Module, weights: str, path: str | Path | None) -> 
             f"weights: {path} does not fit {type(network).__name__}: it {' and '.join(parts)}; expected a state dict "
             f"of torchvision's layout for this architecture (only the classifier may be missing)"
         )
-    network.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
-
-
-def read_state(path: str | Path | None) -> Mapping[str, Tensor]:
-    """The state dict in a file, or under its key `state_dict`; data only, never code.
-
-    Raises:
-        UserError: the file cannot be read as tensors.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"weights: {path} cannot be read as a state dict ({reason}); expected a file written by torch.save"
-        ) from error
-    content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    if not content or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        raise UserError(f"weights: {path} holds no state dict; expected names mapped to tensors")
-    return content
+    load_state(network, {name: state[name] for name in own if name in state}, strict=False)
 
 
 def _some(names: list[str], count: int = 5) -> str:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,17 +62,33 @@ def _start_log(path: str | None) -> None:
     log.setLevel(logging.DEBUG)
 
 
+class Named(SimpleNamespace):
+    """Values by name, as Snakemake hands them to a script."""
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Names and values."""
+        return vars(self).items()
+
+
 def _from_command_line() -> SimpleNamespace:
     parser = argparse.ArgumentParser(
         description="Run one step alone, with the files and parameters that its rule would give it."
     )
     for group in ("input", "output", "params", "wildcards"):
-        parser.add_argument(f"--{group}", nargs="*", default=[], metavar="NAME=VALUE")
+        kind = "JSON" if group == "params" else "VALUE"
+        parser.add_argument(
+            f"--{group}", nargs="*", default=[], metavar=f"NAME={kind}", help="repeat a name for a list"
+        )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log", default=None)
     given = parser.parse_args()
-    groups = {}
-    for group in ("input", "output", "params", "wildcards"):
-        pairs = dict(item.split("=", 1) for item in getattr(given, group))
-        groups[group] = SimpleNamespace(**{k: json.loads(v) for k, v in pairs.items()} if group == "params" else pairs)
+    groups = {group: _named(getattr(given, group)) for group in ("input", "output", "wildcards")}
+    groups["params"] = Named(**{name: json.loads(text) for name, text in _named(given.params).items()})
     return SimpleNamespace(**groups, threads=given.threads, log=[given.log] if given.log else [])
+
+
+def _named(pairs: list[str]) -> Named:
+    found: dict[str, list[str]] = {}
+    for name, value in (pair.split("=", 1) for pair in pairs):
+        found.setdefault(name, []).append(value)
+    return Named(**{name: values if len(values) > 1 else values[0] for name, values in found.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def fit(
         device: whose memory is recorded.
 
     Raises:
-        UserError: the loss is no longer a number.
+        UserError: the loss is no longer a finite number.
     """
     part = settings[f"phase{phase}"]
     schedule = StepLR(optimizer, part["schedule"]["step_size"], part["schedule"]["gamma"])
@@ -80,7 +81,7 @@ def fit(
         start = time.perf_counter()
         train_loss, train_top1 = train_epoch(epoch)
         trained = time.perf_counter() - start
-        if train_loss != train_loss:
+        if not math.isfinite(train_loss):
             raise UserError(
                 f"phase {phase}, epoch {epoch + 1}: the loss is not a number (learning rate {rates[-1]:g}); "
                 f"lower the learning rate or set precision: fp32 in the recipe"

@@ -1,0 +1,57 @@
+# Everything a person types. `make demo` and `make test` set up what they need by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores all
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format docs lock benchmark clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+setup: .venv/installed ## make .venv from requirements.lock
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d: make PYTHON=python3.12 …" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+demo: .venv/installed ## drawn flowers through all five networks, then results/report.html; no download
+	$(SNAKEMAKE) --configfile config/demo.yaml --quiet rules
+	$(SNAKEMAKE) --configfile config/demo.yaml --report results/report.html --quiet all
+	@echo "The comparison is in results/comparison/table.html, the report in results/report.html"
+
+test: .venv/installed-dev ## all tests; what this machine cannot run is skipped with its reason
+	$(BIN)/python -m pytest tests
+
+lint: .venv/installed-dev ## ruff, snakefmt, snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: .venv/installed-dev ## let the formatters write
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+docs: .venv/installed ## docs/configuration.md from the schema
+	PYTHONPATH=scripts $(BIN)/python -c 'from florilegium import configuration; print(configuration.reference_page(), end="")' > docs/configuration.md
+
+lock: .venv/installed-dev ## new versions into the lock files
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 -c requirements.lock requirements-dev.in -o requirements-dev.lock
+
+ROOT ?= $(wildcard ../shared/flowers-102)
+WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2-imagenet.pth)
+benchmark: .venv/installed-dev ## docs/benchmarks.md and .csv: the course's way against ours, in one run
+	$(BIN)/python benchmarks/benchmark.py $(if $(ROOT),--root $(ROOT)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+clean: ## remove results (downloads in resources/ stay)
+	find results -mindepth 1 ! -name .gitkeep -delete

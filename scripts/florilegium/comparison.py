@@ -1,0 +1,87 @@
+"""Comparison of runs: one row per run, one per architecture, and what validation would choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+
+def run_row(
+    metrics: Mapping[str, Any],
+    cost: Mapping[str, Any],
+    check: Mapping[str, Any],
+    phase1: pd.DataFrame,
+    phase2: pd.DataFrame,
+) -> dict[str, Any]:
+    """One run's row of runs.csv.
+
+    Accuracies are shares 0 … 1, times in seconds, sizes in 10^6 bytes, memory in MiB, gmacs in 10^9 multiply-adds.
+
+    Args:
+        metrics: the run's metrics.json.
+        cost: its cost.json.
+        check: its onnx_check.json.
+        phase1: history of phase 1.
+        phase2: history of phase 2.
+    """
+    test = metrics["test"]
+    return {
+        "recipe": metrics["recipe"],
+        "architecture": metrics["architecture"],
+        "seed": metrics["seed"],
+        "weights": metrics["weights"],
+        "pretrained": metrics["pretrained"],
+        "parameters": cost["parameters"],
+        "gmacs": cost["gmacs"],
+        "file_mb": cost["file_mb"],
+        "phase1_val_top1": phase1["val_top1"].max(),
+        "phase2_val_top1": phase2["val_top1"].max(),
+        "val_top1": metrics["val"]["top1"],
+        "test_top1": test["top1"],
+        "test_top1_low": test["top1_low"],
+        "test_top1_high": test["top1_high"],
+        "test_top5": test["top5"],
+        "test_mean_per_class": test["mean_per_class"],
+        "test_macro_f1": test["macro_f1"],
+        "phase1_seconds": metrics["seconds"]["phase1"],
+        "phase2_seconds": metrics["seconds"]["phase2"],
+        "train_seconds": sum(metrics["seconds"].values()),
+        "peak_memory_mb": phase2["peak_memory_mb"].max(),
+        "latency_ms": cost["latency_ms"],
+        "onnx_agreement": check["top1_agreement"],
+    }
+
+
+def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per recipe and architecture: means over seeds, and a 95 % interval of test top-1 that says what it is of.
+
+    With one seed it is the Wilson interval over the test images, with more the t interval over the seeds.
+    """
+    rows = []
+    for (recipe, architecture), group in runs.groupby(["recipe", "architecture"], sort=False):
+        numbers = group.drop(columns=["recipe", "architecture", "seed", "weights", "pretrained"]).mean()
+        row = {"recipe": recipe, "architecture": architecture, "seeds": len(group), "weights": group["weights"].iloc[0]}
+        row |= {"pretrained": group["pretrained"].iloc[0]} | numbers.to_dict()
+        if len(group) > 1:
+            mean, error = group["test_top1"].mean(), stats.sem(group["test_top1"])
+            half = error * stats.t.ppf(0.975, len(group) - 1)
+            row |= {"test_top1_low": mean - half, "test_top1_high": mean + half, "interval_over": "seeds"}
+        else:
+            row["interval_over"] = "test images"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def choose(architectures: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+    """The row with the best validation top-1 (the smaller network when equal), and the rows that test cannot rule out.
+
+    Test only says how sure the choice is: the second value holds the others whose test interval reaches the chosen
+    one's. Random backbones are only chosen when nothing else ran.
+    """
+    candidates = architectures[architectures["pretrained"]] if architectures["pretrained"].any() else architectures
+    chosen = candidates.sort_values(["val_top1", "parameters"], ascending=[False, True]).iloc[0]
+    rivals = candidates.drop(index=chosen.name)
+    return chosen, rivals[rivals["test_top1_high"] >= chosen["test_top1_low"]]

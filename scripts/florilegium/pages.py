@@ -1,0 +1,99 @@
+"""The comparison as a page for people: the answer first, then the table. Self-contained HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+
+from florilegium.style import display_name
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+# Heading, how a value is shown, and what the heading means, by column of runs.csv.
+COLUMNS = {
+    "recipe": ("recipe", str, "how it was trained"),
+    "architecture": ("network", display_name, "architecture"),
+    "seed": ("seed", str, "of the run"),
+    "weights": ("backbone from", str, "what the backbone started from"),
+    "parameters": ("parameters", lambda v: f"{v / 1e6:.1f} M", "with the head for these classes"),
+    "gmacs": ("GMACs", lambda v: f"{v:.2f}", "10^9 multiply-adds for one picture"),
+    "file_mb": ("ONNX", lambda v: f"{v:.1f} MB", "size of model.onnx"),
+    "phase1_val_top1": ("val, phase 1", _percent, "best validation top-1 with a frozen backbone"),
+    "phase2_val_top1": ("val, phase 2", _percent, "best validation top-1 of the whole network"),
+    "test_top1": ("test top-1", _percent, "share of the test images named right"),
+    "interval": ("95 % interval", str, "Wilson interval of test top-1 over the test images"),
+    "test_top5": ("test top-5", _percent, "right name among the first five"),
+    "test_mean_per_class": ("mean per class", _percent, "every class counts the same"),
+    "test_macro_f1": ("macro F1", lambda v: f"{v:.3f}", "mean of the classes' F1"),
+    "train_seconds": ("training", lambda v: f"{v / 60:.1f} min", "both phases"),
+    "peak_memory_mb": ("peak memory", lambda v: f"{v / 1024:.1f} GiB", "of the training job"),
+    "latency_ms": ("latency", lambda v: f"{v:.1f} ms", "model.onnx, one picture, one thread of this machine's CPU"),
+}
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; color: #1a1a1a; background: #fff; }
+table { border-collapse: collapse; } td, th { padding: .35rem .7rem; text-align: right; white-space: nowrap; }
+th { border-bottom: 2px solid #888; cursor: help; } tr:nth-child(even) td { background: #f3f3f3; }
+td:nth-child(-n+4), th:nth-child(-n+4) { text-align: left; } .chosen td { font-weight: 600; }
+.scroll { overflow-x: auto; } .note { max-width: 50rem; }
+@media (prefers-color-scheme: dark) {
+  body { color: #eee; background: #181818; } tr:nth-child(even) td { background: #242424; }
+}
+"""
+
+
+def comparison_page(runs: pd.DataFrame, chosen: pd.Series, rivals: pd.DataFrame, dataset: dict) -> str:
+    """HTML of the start table.
+
+    Args:
+        runs: runs.csv.
+        chosen: the row of architectures.csv that validation chose.
+        rivals: the rows that test does not rule out.
+        dataset: dataset.json.
+    """
+    runs = runs.assign(interval=[_interval(row) for row in runs.itertuples()])
+    head = "".join(f'<th title="{escape(about)}">{escape(name)}</th>' for name, _, about in COLUMNS.values())
+    body = "\n".join(_table_row(row, chosen) for _, row in runs.sort_values("val_top1", ascending=False).iterrows())
+    images = ", ".join(f"{dataset['images'][split]} {split}" for split in ("train", "val", "test"))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Comparison of the networks</title>
+<style>{STYLE}</style></head><body>
+<h1>{escape(display_name(chosen["architecture"]))} is what validation chooses</h1>
+<p class="note">{_answer(chosen, rivals)}</p>
+<p class="note">{len(dataset["class_names"])} classes; images: {images}. Validation chose every checkpoint and
+the network; test was read once per run, for this table.{_random_note(runs)}</p>
+<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
+{body}
+</tbody></table></div></body></html>
+"""
+
+
+def _interval(row) -> str:
+    return f"{100 * row.test_top1_low:.1f} – {100 * row.test_top1_high:.1f} %"
+
+
+def _table_row(row: pd.Series, chosen: pd.Series) -> str:
+    cells = "".join(f"<td>{escape(show(row[column]))}</td>" for column, (_, show, _) in COLUMNS.items())
+    same = row["architecture"] == chosen["architecture"] and row["recipe"] == chosen["recipe"]
+    return f"<tr{' class=chosen' if same else ''}>{cells}</tr>"
+
+
+def _answer(chosen: pd.Series, rivals: pd.DataFrame) -> str:
+    text = (
+        f"Recipe {escape(chosen['recipe'])}: validation top-1 {100 * chosen['val_top1']:.1f} %, test top-1 "
+        f"{100 * chosen['test_top1']:.1f} % (95 % interval over {chosen['interval_over']} "
+        f"{100 * chosen['test_top1_low']:.1f} – {100 * chosen['test_top1_high']:.1f} %). "
+    )
+    if rivals.empty:
+        return text + "No other network's interval reaches it."
+    names = ", ".join(sorted(display_name(name) for name in rivals["architecture"].unique()))
+    return text + f"The intervals do not separate it from {escape(names)}: a cheaper one among these is as defensible."
+
+
+def _random_note(runs: pd.DataFrame) -> str:
+    if runs["pretrained"].all():
+        return ""
+    return " Runs whose backbone is random show that the workflow works; they are not transfer learning."

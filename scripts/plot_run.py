@@ -1,0 +1,31 @@
+"""Figures of one run, drawn from its result files."""
+
+import numpy as np
+import pandas as pd
+
+from florilegium import figures
+from florilegium.files import read_json, written_whole
+from florilegium.step import run_step
+from florilegium.style import display_name, looks
+
+
+def main(job):
+    about = read_json(job.input.metrics)
+    architecture, weights = about["architecture"], about["weights"]
+    title = f"{display_name(architecture)}, recipe {about['recipe']}, seed {about['seed']}"
+    confusion = pd.read_csv(job.input.confusion, index_col=0, keep_default_na=False)
+    per_class = pd.read_csv(job.input.per_class, keep_default_na=False)
+    histories = [pd.read_csv(path) for path in (job.input.phase1, job.input.phase2)]
+    colour = looks(job.params.settings["architectures"])[architecture].colour
+    drawn = {
+        "learning_curves": figures.learning_curves(*histories, title, weights, colour),
+        "confusion_matrix": figures.confusion(confusion.to_numpy(np.int64), list(confusion.columns), title, weights),
+        "per_class": figures.per_class(per_class, title, weights),
+    }
+    for name, path in job.output.items():
+        with written_whole(path) as partial:
+            drawn[name].savefig(partial, format="png")
+
+
+if __name__ == "__main__":
+    run_step(main, globals().get("snakemake"))

@@ -1,0 +1,66 @@
+"""The report, opened as a person opens it: in a browser, from the file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import skip_or_fail
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+PATIENCE = 30  # seconds
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Headless Chromium of the system, without any network."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        skip_or_fail("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    profile = tmp_path_factory.mktemp("chromium")
+    switches = (
+        "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
+    )
+    for switch in [*switches.split(), "disable-component-update", f"user-data-dir={profile}", "window-size=1400,1000"]:
+        options.add_argument(f"--{switch}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    session = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield session
+    session.quit()
+
+
+def body(browser):
+    return browser.find_element(By.TAG_NAME, "body").text
+
+
+def test_the_report_opens_with_its_categories_and_without_errors(browser, small_run):
+    browser.get((small_run.folder / "results" / "report.html").as_uri())
+    WebDriverWait(browser, PATIENCE).until(lambda page: "Comparison" in body(page))
+    for category in ("Comparison", "Networks", "Data", "Provenance"):
+        assert category in body(browser)
+    errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert errors == []
+
+
+def test_the_report_asks_the_network_for_nothing(browser, small_run):
+    browser.get((small_run.folder / "results" / "report.html").as_uri())
+    WebDriverWait(browser, PATIENCE).until(lambda page: "Comparison" in body(page))
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if url.startswith("http")] == []
+
+
+def test_the_table_shows_the_numbers_of_the_metrics_files(browser, small_run):
+    browser.get((small_run.folder / "results" / "comparison" / "table.html").as_uri())
+    shown = body(browser)
+    for path in Path(small_run.folder / "results" / "runs").rglob("metrics.json"):
+        metrics = json.loads(path.read_text())
+        for number in ("top1", "top5", "mean_per_class"):
+            assert f"{100 * metrics['test'][number]:.1f} %" in shown
+        assert metrics["weights"] in shown
+    assert "is what validation chooses" in shown
+    assert "not transfer learning" in shown

@@ -1,0 +1,116 @@
+"""From drawn flowers to the comparison, through the real Snakefile."""
+
+import io
+import json
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+ARCHITECTURES = ("mobilenet_v2", "resnet18")
+NAMES_OF_RUN = [
+    *("phase1_best.pth", "phase2_best.pth", "final.pth", "history_phase1.csv", "history_phase2.csv"),
+    *("metrics.json", "predictions_val.csv", "predictions_test.csv", "per_class.csv", "confusion_matrix.csv"),
+    *("model.onnx", "figures/learning_curves.png", "figures/confusion_matrix.png", "figures/per_class.png"),
+]
+
+
+def run_folder(workflow, architecture):
+    return workflow.folder / "results" / "runs" / "tiny" / architecture / "seed42"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_run_folder_holds_what_the_design_promises(small_run, architecture):
+    missing = [name for name in NAMES_OF_RUN if not (run_folder(small_run, architecture) / name).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_metrics_can_be_recomputed_from_the_predictions(small_run, architecture):
+    folder = run_folder(small_run, architecture)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    test = pd.read_csv(folder / "predictions_test.csv")
+    assert len(test) == metrics["test"]["images"] == 5 * 6
+    right = test["class_name"] == test["predicted"]
+    assert metrics["test"]["top1"] == pytest.approx(right.mean())
+    assert metrics["test"]["mean_per_class"] == pytest.approx(right.groupby(test["class_name"]).mean().mean())
+    assert (test["correct"] == right).all()
+    confusion = pd.read_csv(folder / "confusion_matrix.csv", index_col=0)
+    assert np.trace(confusion.to_numpy()) == right.sum()
+    assert (confusion.sum(axis=1) == 6).all()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_comparison_says_what_the_runs_say(small_run, architecture):
+    runs = pd.read_csv(small_run.folder / "results" / "comparison" / "runs.csv").set_index("architecture")
+    folder = run_folder(small_run, architecture)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    row = runs.loc[architecture]
+    assert row["test_top1"] == pytest.approx(metrics["test"]["top1"])
+    assert row["weights"] == "none (random backbone)"
+    assert row["phase1_val_top1"] == pytest.approx(pd.read_csv(folder / "history_phase1.csv")["val_top1"].max())
+    assert row["phase2_val_top1"] == pytest.approx(pd.read_csv(folder / "history_phase2.csv")["val_top1"].max())
+    assert (
+        row["val_top1"] >= max(row["phase1_val_top1"], row["phase2_val_top1"]) - 0.05
+    )  # fp32 against folded arithmetic
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_onnx_file_alone_names_a_photograph_as_the_workflow_did(small_run, architecture):
+    """What a service would do: only the file, its metadata, Pillow and onnxruntime."""
+    folder = run_folder(small_run, architecture)
+    assert not list(folder.glob("*.data")), "weights must not lie in a side file"
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    about = session.get_modelmeta().custom_metadata_map
+    names, recipe = json.loads(about["class_names"]), json.loads(about["preprocessing"])
+    assert json.loads(about["run"])["weights"] == "none (random backbone)"
+    predicted = pd.read_csv(folder / "predictions_val.csv")
+    views = []
+    for path in predicted["path"]:
+        image = (
+            Image.open(small_run.folder / path).convert("RGB").resize((recipe["size"],) * 2, Image.Resampling.BILINEAR)
+        )
+        views.append((np.asarray(image, dtype=np.float32) / 255 - recipe["mean"]) / recipe["std"])
+    batch = np.stack(views).transpose(0, 3, 1, 2).astype(np.float32)
+    said = [names[label] for label in session.run(None, {"images": batch})[0].argmax(1)]
+    # The workflow resizes twice (40, then 32 pixels), a service once: nearly always the same answer.
+    assert np.mean(said == predicted["predicted"]) >= 0.8
+    assert session.run(None, {"images": batch[:1]})[0].shape == (1, 5)
+
+
+def test_checkpoints_are_data_and_say_where_they_come_from(small_run):
+    checkpoint = torch.load(run_folder(small_run, "resnet18") / "final.pth", weights_only=True)
+    about = checkpoint["metadata"]
+    assert len(about["class_names"]) == 5
+    assert about["settings"]["crop"] == 32
+    dataset = json.loads((small_run.folder / "results" / "data" / "dataset.json").read_text())
+    assert about["provenance"]["dataset"] == dataset["fingerprint"]
+    assert about["provenance"]["versions"]["torch"] == torch.__version__.split("+")[0]
+
+
+def test_phase_1_leaves_the_backbone_as_it_was(small_run):
+    """Parameters and buffers: the backbone in phase1_best.pth is bit for bit the one that the seed initialised."""
+    from florilegium.networks import build_network, head_name
+
+    network = build_network("resnet18", 5, None, seed=42)
+    state = torch.load(run_folder(small_run, "resnet18") / "phase1_best.pth", weights_only=True)["state_dict"]
+    head = head_name(network)
+    changed = [name for name, value in network.state_dict().items() if not torch.equal(value, state[name])]
+    assert changed == [f"{head}.weight", f"{head}.bias"]
+
+
+def test_every_figure_is_a_picture_with_something_on_it(small_run):
+    figures = sorted((small_run.folder / "results").rglob("figures/*.png"))
+    assert len(figures) == 7 + 2 + 3 * len(ARCHITECTURES)
+    for path in figures:
+        with Image.open(io.BytesIO(path.read_bytes())) as image:
+            assert min(image.size) >= 300, path
+            assert len(image.convert("L").getcolors()) > 10, path
+
+
+def test_the_log_has_one_line_per_epoch(small_run):
+    log = (small_run.folder / "results/logs/fine_tune/tiny.resnet18.seed42.log").read_text()
+    assert [f"epoch  {number}/2" in log for number in (1, 2)] == [True, True]
