@@ -24,6 +24,9 @@ include: "rules/report.smk"
 
 localrules:
     all,
+    plot_data,
+    plot_run,
+    provenance,
     download_flowers102,
     download_weights,
 

@@ -29,6 +29,7 @@ def complete(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one line with the key's path, what was found and what is expected.
     """
+    config = _typed(config, schema())
     errors = jsonschema.Draft202012Validator(schema()).iter_errors(config)
     first = min(
         errors, key=lambda error: (error.validator != "additionalProperties", str(error.json_path)), default=None
@@ -64,6 +65,19 @@ def _yaml_hint(error: jsonschema.ValidationError) -> str:
 def _resolve(part: dict[str, Any]) -> dict[str, Any]:
     reference = part.get("$ref", "")
     return schema()["$defs"][reference.rsplit("/", 1)[1]] if reference else part
+
+
+def _typed(value: Any, part: Any) -> Any:
+    """Numbers and nulls that came as text become what they are: Snakemake's --config hands nested values on as text."""
+    part = _resolve(part) if isinstance(part, dict) else {}
+    if isinstance(value, dict):
+        properties, others = part.get("properties", {}), part.get("additionalProperties")
+        return {key: _typed(below, properties.get(key, others)) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_typed(item, part.get("items")) for item in value]
+    kinds = [part["type"]] if isinstance(part.get("type"), str) else part.get("type", [])
+    is_text = isinstance(value, str) and kinds and ("string" not in kinds or (value == "null" and "null" in kinds))
+    return yaml.safe_load(value) if is_text else value
 
 
 def _with_defaults(value: Any, part: dict[str, Any], partial: bool = False) -> Any:

@@ -54,7 +54,7 @@ class Stepper:
         """Learn from views (n, 3, crop, crop) and labels (n,); return summed loss and number right, on the device.
 
         Raises:
-            UserError: not even single images fit in memory.
+            UserError: not even two images fit in memory.
         """
         while True:
             try:
@@ -86,11 +86,12 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         if self.arithmetic.device.type == "cuda":
             torch.cuda.empty_cache()
-        smaller = min(self.micro_batch, batch) // 2
-        if smaller < 2:  # BatchNorm cannot learn from single images
+        tried = min(self.micro_batch, batch)
+        if tried <= 2:  # BatchNorm cannot learn from single images
             raise UserError(
                 "out of memory even with micro-batches of 2 images; choose a smaller crop, or a device with more memory"
             )
+        smaller = max(2, tried // 2)
         log.info("out of memory: micro-batches of %d from now on, gradients accumulate to the same batch", smaller)
         self.micro_batch = smaller
 

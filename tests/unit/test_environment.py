@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from conftest import ROOT
+from support import ROOT
 
 
 def locked(name):

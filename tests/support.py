@@ -1,0 +1,51 @@
+"""What tests of several folders use: where the project lies, and runs of its workflow in a folder of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+def skip_or_fail(reason):
+    """Skip on a user's machine, which may lack something; in CI everything must be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"not available in CI: {reason}")
+    pytest.skip(reason)
+
+
+class Workflow:
+    """A copy of the project in a folder of its own, run through its own Snakefile."""
+
+    def __init__(self, folder):
+        """Copy what a clone would hold."""
+        self.folder = folder
+        listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines():
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+
+    def snakemake(self, *arguments, config="tests/small.yaml", timeout=900, cores=2):
+        """Run Snakemake; returns the finished process with its output as text."""
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor"]
+        command += ["--configfile", config] if config else []
+        return subprocess.run(
+            [*command, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def planned(self, *arguments, config="tests/small.yaml"):
+        """How often each rule would run, as a dict without `all`."""
+        done = self.snakemake("--dry-run", "--quiet", "host", *arguments, config=config)
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = (done.stdout + done.stderr).splitlines()
+        if "Job stats:" not in lines:
+            return {}
+        table = lines[lines.index("Job stats:") + 3 :]
+        rows = [line.split() for line in table[: table.index("")] if line.strip()]
+        return {rule: int(count) for rule, count in rows if rule not in ("all", "total")}

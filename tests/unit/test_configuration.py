@@ -1,0 +1,152 @@
+"""A configuration is either complete and possible, or refused in one line that names the key."""
+
+import copy
+
+import jsonschema
+import pytest
+import yaml
+
+from florilegium import configuration
+from florilegium.errors import UserError
+
+LESSON = "recipe_definitions.lesson"
+
+
+def changed(config, path, value):
+    """`config` with the value at a dotted path replaced."""
+    *parents, last = path.split(".")
+    part = config
+    for key in parents:
+        part = part[key]
+    part[last] = value
+    return config
+
+
+def refusal(config):
+    with pytest.raises(UserError) as caught:
+        configuration.complete(config)
+    assert "\n" not in str(caught.value), "an error is one line"
+    return str(caught.value)
+
+
+def test_the_full_reproduction_is_valid_and_names_every_default(config):
+    assert configuration.complete(config) == config
+
+
+def test_every_overlay_is_valid_on_top_of_the_full_reproduction(config, project):
+    overlays = [path for path in (project / "config").glob("*.yaml") if path.name != "schema.yaml"]
+    assert overlays
+    for path in overlays:
+        # Snakemake merges an overlay key by key into config.yaml.
+        merged = merge(copy.deepcopy(config), yaml.safe_load(path.read_text(encoding="utf-8")))
+        assert configuration.complete(merged)["recipes"], path
+
+
+def merge(base, changes):
+    for key, value in changes.items():
+        base[key] = merge(base.get(key) or {}, value) if isinstance(value, dict) else value
+    return base
+
+
+def test_the_schema_itself_is_a_schema():
+    jsonschema.Draft202012Validator.check_schema(configuration.schema())
+
+
+def test_completing_twice_changes_nothing_and_leaves_the_input_alone(config):
+    del config["dataset"]["split"], config["recipe_definitions"]["lesson"]["phase2"]
+    before = copy.deepcopy(config)
+    once = configuration.complete(config)
+    assert config == before
+    assert once["dataset"]["split"] == {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42}
+    assert once["recipe_definitions"]["lesson"]["phase2"]["schedule"] == {"step_size": 15, "gamma": 0.1}
+    assert configuration.complete(once) == once
+
+
+def test_a_recipe_of_nothing_is_the_lesson(config):
+    lesson = dict(config["recipe_definitions"]["lesson"], overrides={})
+    config["recipe_definitions"]["empty"] = {}
+    assert configuration.complete(config)["recipe_definitions"]["empty"] == lesson
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("sedes", [1], ["sedes: unknown key", "nearest: seeds"]),
+        ("dataset.roots", "x", ["dataset.roots: unknown key", "nearest: root"]),
+        (f"{LESSON}.batchsize", 16, [f"{LESSON}.batchsize: unknown key", "nearest: batch_size"]),
+        (f"{LESSON}.phase1.epoch", 16, [f"{LESSON}.phase1.epoch: unknown key", "nearest: epochs"]),
+        (f"{LESSON}.overrides.efficientnet_b3.corp", 9, [f"{LESSON}.overrides.efficientnet_b3.corp", "nearest: crop"]),
+        ("dataset", None, ["dataset: None is not of type 'object'"]),
+        ("dataset.kind", "flower", ["dataset.kind: 'flower' is not one of", "garden"]),
+        ("dataset.kind", "folder", ["dataset.root: null", "folder of your photographs"]),
+        ("dataset.split.val", 0.3, ["dataset.split: train + val + test add up to 1.1", "expected 1"]),
+        ("dataset.garden.species", 17, ["dataset.garden.species: 17", "maximum of 16"]),
+        ("seeds", [], ["seeds: [] should be non-empty"]),
+        ("seeds", [1, 1], ["seeds: [1, 1] has non-unique elements"]),
+        ("seeds", [-1], ["seeds[0]: -1"]),
+        ("architectures", "resnet18", ["architectures: 'resnet18' is not of type 'array'"]),
+        ("architectures", ["resnet19"], ["architectures: torchvision has no", "'resnet19'; nearest: resnet18"]),
+        ("architectures", ["mobilenetv2"], ["'mobilenetv2'; nearest: mobilenet_v2"]),
+        ("recipes", ["lessons"], ["recipes: 'lessons' is not defined", "nearest: lesson"]),
+        ("weights.default", "DEFAULT", ["weights.resnet18: torchvision has no weights 'DEFAULT'", "IMAGENET1K_V1"]),
+        ("weights.resnet50", "IMAGENET1K_V3", ["weights.resnet50", "expected one of IMAGENET1K_V1, IMAGENET1K_V2"]),
+        ("weights.resnet18", "no/such.pth", ["weights: no/such.pth (for resnet18) does not exist"]),
+        ("weights.resnet81", "none", ["weights.resnet81: torchvision has no", "nearest: resnet18"]),
+        (f"{LESSON}.overrides.resnet", {}, [f"{LESSON}.overrides.resnet: torchvision has no"]),
+        (f"{LESSON}.crop", 257, [f"{LESSON}.crop: 257 (for resnet18) is larger than resize 256"]),
+        (f"{LESSON}.overrides.efficientnet_b3.crop", 321, [f"{LESSON}.crop: 321 (for efficientnet_b3)"]),
+        (f"{LESSON}.batch_size", "many", [f"{LESSON}.batch_size: 'many' is not of type 'integer'"]),
+        (f"{LESSON}.batch_size", 1, [f"{LESSON}.batch_size: 1 is less than the minimum of 2"]),
+        (f"{LESSON}.phase1.epochs", True, [f"{LESSON}.phase1.epochs: True is not of type 'integer'"]),
+        (f"{LESSON}.phase1.epochs", 2.5, [f"{LESSON}.phase1.epochs: 2.5 is not of type 'integer'"]),
+        (f"{LESSON}.phase1.learning_rate", "1e-3", [f"{LESSON}.phase1.learning_rate", "write 0.001"]),
+        (f"{LESSON}.phase2.head_learning_rate", 0, [f"{LESSON}.phase2.head_learning_rate: 0"]),
+        (f"{LESSON}.dropout", 1, [f"{LESSON}.dropout: 1"]),
+        (f"{LESSON}.precision", "fp8", [f"{LESSON}.precision: 'fp8' is not one of"]),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_key(config, path, value, expected):
+    message = refusal(changed(config, path, value))
+    assert message.startswith(expected[0].split(":")[0]) or expected[0] in message
+    for text in expected:
+        assert text in message
+
+
+def test_a_missing_section_is_refused_by_name(config):
+    del config["architectures"]
+    assert "'architectures' is a required property" in refusal(config)
+
+
+def test_a_whole_number_written_with_a_point_is_a_whole_number(config):
+    config["seeds"] = [42.0]
+    completed = configuration.complete(changed(config, f"{LESSON}.phase1.epochs", 20.0))
+    assert isinstance(completed["recipe_definitions"]["lesson"]["phase1"]["epochs"], int)
+    assert [str(seed) for seed in completed["seeds"]] == ["42"], "a seed becomes a folder's name"
+
+
+def test_a_local_file_is_accepted_as_weights(config, tmp_path):
+    path = tmp_path / "backbone.pth"
+    path.touch()
+    config["weights"]["resnet18"] = str(path)
+    completed = configuration.complete(config)
+    assert configuration.weights_of(completed, "resnet18") == str(path)
+    assert configuration.weights_of(completed, "resnet50") == "IMAGENET1K_V1"
+
+
+def test_an_override_changes_its_architecture_only(config):
+    completed = configuration.complete(config)
+    large = configuration.run_settings(completed, "lesson", "efficientnet_b3")
+    plain = configuration.run_settings(completed, "lesson", "efficientnet_b0")
+    assert [large[key] for key in ("resize", "crop", "batch_size", "dropout")] == [320, 300, 24, 0.3]
+    assert [plain[key] for key in ("resize", "crop", "batch_size", "dropout")] == [256, 224, 32, None]
+    same = large.keys() - {"resize", "crop", "batch_size", "dropout"}
+    assert {key: large[key] for key in same} == {key: plain[key] for key in same}
+    assert "overrides" not in large
+
+
+def test_an_override_keeps_the_recipes_own_values_instead_of_defaults(config):
+    lesson = config["recipe_definitions"]["lesson"]
+    lesson["phase2"]["epochs"], lesson["phase2"]["schedule"]["gamma"] = 7, 0.5
+    lesson["overrides"]["resnet18"] = {"phase2": {"schedule": {"step_size": 3}}}
+    phase2 = configuration.run_settings(configuration.complete(config), "lesson", "resnet18")["phase2"]
+    assert (phase2["epochs"], phase2["schedule"]) == (7, {"step_size": 3, "gamma": 0.5})

@@ -1,0 +1,111 @@
+"""Every photograph is decoded once, into the row of its number, and read back row for row."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from florilegium import files, images, pixels
+from florilegium.errors import UserError
+from florilegium.manifest import Manifest
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """More pictures than one worker takes at a time, of different sizes."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("photographs")
+    paths = []
+    for number in range(pixels.CHUNK + 9):
+        rng = np.random.default_rng(number)
+        colours = rng.integers(0, 256, (rng.integers(9, 40), rng.integers(9, 40), 3), dtype=np.uint8)
+        paths.append(str(folder / f"{number} ä.jpg"))
+        Image.fromarray(colours).save(paths[-1])
+    return paths
+
+
+@pytest.fixture(scope="module")
+def written(photographs, tmp_path_factory):
+    target = tmp_path_factory.mktemp("array") / "pixels.npy"
+    pixels.write_pixels(target, photographs, 12, workers=2)
+    return target
+
+
+def test_row_i_is_photograph_i(photographs, written):
+    array = np.load(written)
+    assert array.shape == (len(photographs), 12, 12, 3) and array.dtype == np.uint8
+    assert (array == np.stack([images.squashed(path, 12) for path in photographs])).all()
+
+
+def test_one_worker_and_two_write_the_same_bytes(photographs, written, tmp_path):
+    pixels.write_pixels(tmp_path / "one.npy", photographs, 12, workers=1)
+    assert (tmp_path / "one.npy").read_bytes() == written.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [[0], [3, 1, 2], [5, 5, 0, 5], [], [19, 0, 7, 7, 19]],
+    ids=["one", "unsorted", "repeated", "none", "both"],
+)
+def test_any_index_gives_the_rows_of_the_split_in_its_order(written, index):
+    rows = np.arange(70, 30, -2)  # a split's positions need not be sorted either
+    split = pixels.Pixels(written, rows)
+    index = np.array(index, dtype=np.int64)
+    assert len(split) == 20 and split.side == 12
+    assert (split[index] == np.load(written)[rows[index]]).all()
+
+
+def test_a_batch_is_the_callers_own(written):
+    split = pixels.Pixels(written, np.arange(4))
+    batch = split[np.array([0, 1])]
+    batch += 1  # would fail on, or change, a view of the file
+    assert (split[np.array([0, 1])] == np.load(written)[:2]).all()
+
+
+def test_a_row_beyond_the_file_is_refused(written):
+    with pytest.raises(ValueError, match="holds 73 images, row 73 was asked for"):
+        pixels.Pixels(written, np.array([73]))
+
+
+def test_a_picture_that_is_gone_since_the_manifest_is_refused_by_name(photographs, tmp_path):
+    target, gone = tmp_path / "pixels.npy", str(tmp_path / "gone.jpg")
+    with (
+        pytest.raises(UserError, match="gone.jpg was in the manifest but cannot be read now"),
+        files.written_whole(target) as partial,
+    ):
+        pixels.write_pixels(partial, [*photographs[:3], gone], 12, workers=1)
+    assert os.listdir(tmp_path) == [], "a failed write leaves no array"
+
+
+def test_reading_does_not_grow_the_process_with_the_file(tmp_path):
+    array = np.lib.format.open_memmap(tmp_path / "big.npy", mode="w+", dtype=np.uint8, shape=(1500, 256, 256, 3))
+    array.flush()  # 281 MiB, sparse on disk
+    del array
+    code = f"""
+import sys; sys.path.insert(0, {os.path.dirname(os.path.dirname(pixels.__file__))!r})
+import numpy as np, resource
+from florilegium.pixels import Pixels
+split = Pixels({str(tmp_path / "big.npy")!r}, np.arange(1500))
+split[np.arange(16)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for start in range(0, 1500, 16):
+    split[np.arange(start, min(start + 16, 1500))]
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 60, "MiB"
+
+
+def test_the_manifest_gives_labels_and_positions_of_a_split(tmp_path):
+    rows = ["path,label,class_name,split,sha256,width,height"]
+    kinds = [("train", 0, "NA"), ("val", 1, "null"), ("train", 1, "null"), ("test", 0, "NA")]
+    rows += [f"a{i}.jpg,{label},{name},{split},x,9,9" for i, (split, label, name) in enumerate(kinds)]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    files.write_json(tmp_path / "dataset.json", {"class_names": ["NA", "null"], "fingerprint": "f"})
+    manifest = Manifest(tmp_path / "manifest.csv", tmp_path / "dataset.json")
+    assert manifest.rows("train").tolist() == [0, 2] and manifest.labels("train").tolist() == [0, 1]
+    assert manifest.images("val")["class_name"].tolist() == ["null"], "a class called null is no missing value"
+    assert manifest.class_names == ["NA", "null"] and manifest.fingerprint == "f"

@@ -1,0 +1,121 @@
+"""Planning is instant, and a step is re-run by exactly the modules that it loads."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import torchvision
+
+from florilegium import catalogue
+from florilegium.errors import UserError
+
+HEAVY = {"torch", "torchvision", "onnx", "onnxruntime"}
+
+
+def test_the_catalogue_is_what_torchvision_lists():
+    assert sorted(catalogue.networks()) == torchvision.models.list_models(module=torchvision.models)
+
+
+@pytest.mark.parametrize("name", torchvision.models.list_models(module=torchvision.models))
+def test_the_catalogue_has_the_weights_entries_of_torchvision(name):
+    assert catalogue.networks()[name] == [
+        entry
+        for entry in torchvision.models.get_model_weights(name).__members__
+        if entry != "DEFAULT"  # an alias that moves with torchvision
+    ]
+
+
+def test_paths_and_names_of_weights_are_told_apart():
+    assert [catalogue.is_path(text) for text in ("a/b", "b.pth", "b.pt", "IMAGENET1K_V1", "none")] == [1, 1, 1, 0, 0]
+    catalogue.check_network("resnet18", "any/file")
+    with pytest.raises(UserError, match="weights.resnet18.*expected one of IMAGENET1K_V1"):
+        catalogue.check_network("resnet18", "IMAGENET1K_V2")
+
+
+def loaded_by(statements, project):
+    """Names of the modules in a fresh interpreter after some statements, one set for each of them."""
+    code = (
+        "import json, sys\n"
+        f"sys.path[:0] = [{str(project / 'scripts')!r}, {str(project / 'scripts' / 'florilegium' / '..')!r}]\n"
+        "found = []\n"
+        f"for statement in {statements!r}:\n"
+        "    for name in [name for name in sys.modules if name.split('.')[0] == 'florilegium']:\n"
+        "        del sys.modules[name]\n"
+        "    exec(statement, {'__name__': 'step'})\n"
+        "    found.append(sorted(sys.modules))\n"
+        "print(json.dumps(found))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [set(names) for names in json.loads(done.stdout.splitlines()[-1])]
+
+
+def rule_files(project):
+    return [project / "Snakefile", *sorted((project / "rules").glob("*.smk"))]
+
+
+def planning_imports(project):
+    """The import lines of the Snakefile and the rules that need no Snakemake."""
+    lines = [line for path in rule_files(project) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line.strip() for line in lines if re.match(r"(from|import) (florilegium|pandas|numpy|pathlib|ast)", line)]
+
+
+def test_planning_imports_no_torch(project):
+    imports = planning_imports(project)
+    assert any("configuration" in line for line in imports)
+    check = (
+        "import yaml\nfrom florilegium import configuration\n"
+        f"configuration.complete(yaml.safe_load(open({str(project / 'config.yaml')!r})))"
+    )
+    (loaded,) = loaded_by(["\n".join([*imports, check])], project)
+    assert loaded & HEAVY == set()
+
+
+LIGHT = (
+    "configuration",
+    "catalogue",
+    "manifest",
+    "figures",
+    "comparison_figures",
+    "style",
+    "metrics",
+    "files",
+    "errors",
+)
+
+
+def test_plotting_and_comparing_import_no_torch(project):
+    modules = [*LIGHT, *(path.stem for path in (project / "scripts" / "florilegium").glob("comparison*.py"))]
+    for module, loaded in zip(modules, loaded_by([f"import florilegium.{m}" for m in modules], project), strict=True):
+        assert loaded & HEAVY == set(), module
+
+
+@pytest.fixture(scope="module")
+def library(project):
+    """The function `library` of rules/common.smk, without Snakemake around it."""
+    text = (project / "rules" / "common.smk").read_text(encoding="utf-8")
+    start, stop = text.index("def library("), text.index("def of_every_run(")
+    names = {"ast": ast, "SCRIPTS": project / "scripts", "workflow": type("Workflow", (), {"basedir": str(project)})}
+    exec(compile(text[start:stop], "common.smk", "exec"), names)
+    return names["library"]
+
+
+def test_a_steps_declared_library_is_what_it_loads(library, project):
+    steps = sorted(path.stem for path in (project / "scripts").glob("*.py"))
+    assert {"manifest", "pixels", "extract_features", "train_head", "fine_tune", "evaluate", "export_onnx"} <= {*steps}
+    statements = [(project / "scripts" / f"{step}.py").read_text(encoding="utf-8") for step in steps]
+    for step, loaded in zip(steps, loaded_by(statements, project), strict=True):
+        modules = {name.split(".")[1] for name in loaded if name.startswith("florilegium.")}
+        assert library(step) == sorted(f"scripts/florilegium/{module}.py" for module in modules), step
+
+
+def test_every_rule_with_a_script_declares_the_library_of_that_script(project):
+    for path in rule_files(project):
+        for rule in re.split(r"^(?=rule |checkpoint )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            script = re.search(r'script:\s+"\.\./scripts/(\w+)\.py"', rule)
+            name = re.match(r"\w+ (\w+)", rule)[1]
+            if script and not name.startswith("download_"):  # an edit must not download again
+                assert f'library("{script[1]}")' in rule, name
