@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from florilegium.datasets import flowers102_root, missing_flowers102
+from florilegium.datasets import missing_flowers102
 from florilegium.errors import UserError
 from florilegium.step import log, run_step
 
@@ -17,7 +17,7 @@ def main(job):
     root = Path(job.output.labels).parent
     try:
         for split in ("train", "val", "test"):
-            Flowers102(flowers102_root(root), split=split, download=True)
+            Flowers102(root.parent, split=split, download=True)  # it appends flowers-102 itself
     except (OSError, RuntimeError) as error:
         raise UserError(f"download failed ({error}). {missing_flowers102(root)}") from error
     log.info("Flowers102 is complete in %s", root)

@@ -45,11 +45,6 @@ def flowers102_names() -> list[str]:
     return list(Flowers102.classes)
 
 
-def flowers102_root(root: Path) -> Path:
-    """The parent that torchvision's class wants, given the folder with `jpg/` or its parent."""
-    return root.parent if (root / "jpg").is_dir() and root.name == "flowers-102" else root
-
-
 def _flowers102(root: Path) -> list[tuple[str, str, str]]:
     from torchvision.datasets import Flowers102
 
