@@ -63,7 +63,6 @@ def step(given: argparse.Namespace) -> dict:
     images, targets = data.split("train")
     stepper = stepper_of(given, arithmetic, torch.channels_last, data.classes)
     generator = torch.Generator().manual_seed(SEED)
-    matrix = torch.randn(PRODUCT_SIDE, PRODUCT_SIDE, device=device).to(arithmetic.dtype)
 
     def views_and_labels() -> tuple[torch.Tensor, torch.Tensor]:
         index = torch.randint(0, len(images), (batch,), generator=generator)
@@ -71,8 +70,7 @@ def step(given: argparse.Namespace) -> dict:
         return arithmetic.lay_out(train_view(images.batch(index), crop, drawn)), targets[index].to(device)
 
     stepper.step(*views_and_labels())
-    matrix @ matrix
-    seconds: dict[str, list[float]] = {"augmentation": [], "network": [], "product": []}
+    seconds: dict[str, list[float]] = {"augmentation": [], "network": []}
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(given.steps):
         start = clock(device)
@@ -82,8 +80,7 @@ def step(given: argparse.Namespace) -> dict:
         seconds["augmentation"].append(middle - start)
         seconds["network"].append(clock(device) - middle)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-    for _ in range(2 * given.steps):
-        seconds["product"].append(seconds_of(lambda: matrix @ matrix, device))
+    seconds["product"] = product_seconds(arithmetic, 2 * given.steps)
     median = {name: float(np.median(values)) for name, values in seconds.items()}
     forward = forward_flops(stepper.network, views[:1])
     return {
@@ -96,6 +93,12 @@ def step(given: argparse.Namespace) -> dict:
         "page_faults": faults / given.steps,
         "profile": profile(lambda: stepper.step(*views_and_labels())) if given.profile else [],
     }
+
+
+def product_seconds(arithmetic: Arithmetic, count: int) -> list[float]:
+    """Seconds of matrix products in the same format, after one to warm up."""
+    matrix = torch.randn(PRODUCT_SIDE, PRODUCT_SIDE, device=arithmetic.device).to(arithmetic.dtype)
+    return [seconds_of(lambda: matrix @ matrix, arithmetic.device) for _ in range(count + 1)][1:]
 
 
 def forward_flops(network: torch.nn.Module, view: torch.Tensor) -> float:

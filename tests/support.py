@@ -34,10 +34,9 @@ class Workflow:
     def snakemake(self, *arguments, config="tests/small.yaml", timeout=900, cores=2):
         """Run Snakemake; returns the finished process with its output as text."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor"]
-        command += ["--configfile", config] if config else []
-        return subprocess.run(
-            [*command, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        # Last, because --configfile would take a target for another file.
+        command += [*arguments, *(["--configfile", config] if config else [])]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False)
 
     def planned(self, *arguments, config="tests/small.yaml"):
         """How often each rule would run, as a dict without `all`."""

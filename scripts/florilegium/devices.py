@@ -32,8 +32,8 @@ FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def prepare_process(threads: int) -> None:
     """Let torch compute with `threads` threads, and let it keep the memory it frees for the next batch.
 
-    By default glibc maps every large tensor anew and hands it back at once; the page faults of that took half of the
-    time of a training step (`make benchmark`, section allocator).
+    By default glibc maps every large tensor anew and hands it back at once; the page faults of that took up to
+    half of the time of a training step (`make benchmark`, section allocator).
     """
     torch.set_num_threads(max(1, threads))
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):

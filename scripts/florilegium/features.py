@@ -14,6 +14,8 @@ from florilegium.devices import DeviceImages
 from florilegium.inference import Engine, batches
 from florilegium.seeds import generator
 
+HALF_MAX = torch.finfo(torch.float16).max
+
 
 def training_features(
     backbone: Engine,
@@ -41,5 +43,7 @@ def training_features(
             for index in batches(images):
                 drawn = draw(len(index), images.side, settings["crop"], settings["augmentation"], views)
                 view = train_view(images.batch(index), settings["crop"], drawn)
-                out[epoch, index.numpy()] = backbone(view).to(torch.float16).cpu().numpy()
+                # A random backbone can exceed what float16 holds; infinity would end the head's training.
+                features = backbone(view).clamp(-HALF_MAX, HALF_MAX)
+                out[epoch, index.numpy()] = features.to(torch.float16).cpu().numpy()
                 bar.update(len(index))
