@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+TEST_METRICS = ("top1", "top1_low", "top1_high", "top5", "mean_per_class", "macro_f1")
+
 
 def run_row(
     metrics: Mapping[str, Any],
@@ -27,32 +29,15 @@ def run_row(
         phase1: history of phase 1.
         phase2: history of phase 2.
     """
-    test = metrics["test"]
-    return {
-        "recipe": metrics["recipe"],
-        "architecture": metrics["architecture"],
-        "seed": metrics["seed"],
-        "weights": metrics["weights"],
-        "pretrained": metrics["pretrained"],
-        "parameters": cost["parameters"],
-        "gmacs": cost["gmacs"],
-        "file_mb": cost["file_mb"],
-        "phase1_val_top1": phase1["val_top1"].max(),
-        "phase2_val_top1": phase2["val_top1"].max(),
-        "val_top1": metrics["val"]["top1"],
-        "test_top1": test["top1"],
-        "test_top1_low": test["top1_low"],
-        "test_top1_high": test["top1_high"],
-        "test_top5": test["top5"],
-        "test_mean_per_class": test["mean_per_class"],
-        "test_macro_f1": test["macro_f1"],
-        "phase1_seconds": metrics["seconds"]["phase1"],
-        "phase2_seconds": metrics["seconds"]["phase2"],
-        "train_seconds": sum(metrics["seconds"].values()),
-        "peak_memory_mb": phase2["peak_memory_mb"].max(),
-        "latency_ms": cost["latency_ms"],
-        "onnx_agreement": check["top1_agreement"],
-    }
+    row = {key: metrics[key] for key in ("recipe", "architecture", "seed", "weights", "pretrained")}
+    row |= {key: cost[key] for key in ("parameters", "gmacs", "file_mb")}
+    row |= {"phase1_val_top1": phase1["val_top1"].max(), "phase2_val_top1": phase2["val_top1"].max()}
+    row["val_top1"] = metrics["val"]["top1"]
+    row |= {f"test_{key}": metrics["test"][key] for key in TEST_METRICS}
+    row |= {f"{phase}_seconds": seconds for phase, seconds in metrics["seconds"].items()}
+    row["train_seconds"] = sum(metrics["seconds"].values())
+    row["peak_memory_mb"] = phase2["peak_memory_mb"].max()
+    return row | {"latency_ms": cost["latency_ms"], "onnx_agreement": check["top1_agreement"]}
 
 
 def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
