@@ -43,7 +43,7 @@ def decode(plan: Plan) -> tuple[Row, float, dict]:
     for side in sides:
         print(f"pixels at {side}", file=sys.stderr)
         job = {"root": plan.root, "data": plan.data, "side": side}
-        job |= {"repetitions": plan.repetitions if side == sides[0] else 1}
+        job |= {"repetitions": plan.decodings if side == sides[0] else 1}
         records[side] = measure("probes.py", "pixels", **job, **limits)
     first = records[sides[0]]
     row = median_row("pixels", "all", "images/s", list(zip(first["ours"], first["reference"], strict=True)))

@@ -50,7 +50,7 @@ def format_records(plan: Plan) -> dict[str, dict]:
             "architecture": architecture,
             "weights": plan.weights[architecture],
             "crop": crop,
-            "steps": max(1, plan.steps // 2),
+            "steps": max(1, plan.steps // 3),
         }
         job |= {"batch": BARE_BATCH if crop < 300 else BARE_BATCH // 2}
         record = measure("steps.py", "formats", **job)

@@ -46,6 +46,8 @@ def pixels(given: argparse.Namespace) -> dict:
     found: dict[str, list[float]] = {"ours": [], "reference": []}
     target = given.data / f"pixels_{given.side}.npy"
     for _ in range(given.repetitions):
+        target.unlink(missing_ok=True)
+        os.sync()  # what the repetition before wrote goes to the disk now, not during the next one
         start = time.perf_counter()
         one_thread(paths, given.side)
         found["reference"].append(len(paths) / (time.perf_counter() - start))

@@ -29,10 +29,10 @@ class Plan:
     repetitions: int = 3
     architectures: tuple[str, ...] = LESSON
     barred: tuple[str, ...] = BARRED
-    images: dict[str, int] = field(default_factory=lambda: {"train": 128, "val": 128, "test": 256})
+    images: dict[str, int] = field(default_factory=lambda: {"train": 256, "val": 128, "test": 512})
     others: dict[str, int] = field(default_factory=lambda: {"train": 48, "val": 48})
     phase1_epochs: int = 3  # of our side; the course's side has one, its epochs being alike
-    steps: int = 4  # of the step probe
+    steps: int = 8  # of the step probe
     compiled: tuple[str, ...] = (*BARRED, "efficientnet_b0")
     compile_seconds: int = 120  # after which a compilation is given up
     growth: tuple[int, ...] = (1000, 5000, 25000)
@@ -40,7 +40,8 @@ class Plan:
     memory_images: int = 100  # and ten times as many
     small: dict[str, int] = field(default_factory=dict)  # resize, crop and batch instead of the lesson's, for tests
     weights: dict[str, str] = field(default_factory=dict)
-    decoded: int = 512  # images of each split, at most, through the pixels
+    decoded: int = 2048  # images of each split, at most, through the pixels
+    decodings: int = 7  # repetitions of it: short, and the most sensitive to what else the machine does
 
 
 def quick(root: Path, data: Path) -> Plan:
@@ -54,6 +55,7 @@ def quick(root: Path, data: Path) -> Plan:
         images={"train": 32, "val": 32, "test": 32},
         phase1_epochs=1,
         steps=1,
+        decodings=1,
         compiled=(),
         growth=(20, 40, 80),
         drawn=20,

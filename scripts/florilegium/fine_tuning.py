@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from florilegium.activations import make_activations_lean
 from florilegium.augment import draw, train_view
 from florilegium.devices import Arithmetic, DeviceImages, is_out_of_memory
 from florilegium.errors import UserError
@@ -44,7 +45,7 @@ class Stepper:
     def __init__(
         self, network: nn.Module, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any], arithmetic: Arithmetic
     ):
-        self.network, self.optimizer, self.arithmetic = network, optimizer, arithmetic
+        self.network, self.optimizer, self.arithmetic = make_activations_lean(network), optimizer, arithmetic
         self.label_smoothing = settings["label_smoothing"]
         self.micro_batch = settings["batch_size"] + 1  # epoch_batches may join one image to a batch
         # fp16 has too small a range for gradients; bf16 and fp32 need no scaling.

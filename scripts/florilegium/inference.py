@@ -9,9 +9,8 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
@@ -20,6 +19,10 @@ from tqdm import tqdm
 from florilegium.augment import evaluation_view
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.onnx_export import INPUT, to_onnx
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ def onnx_engine(network: nn.Module, crop: int) -> Engine:
 
 def cpu_session(model: onnx.ModelProto | str, threads: int | None = None) -> onnxruntime.InferenceSession:
     """An onnxruntime session for a model or its path, with `threads` threads (None: as many as torch has)."""
+    import onnxruntime  # only here: a job that computes with torch does without its memory
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or torch.get_num_threads()
     # Idle threads that spin would take the cores from the augmentation between two batches: 10 % slower.

@@ -24,28 +24,30 @@ def write_pixels(target: Path, paths: list[str], side: int, workers: int) -> Non
     Raises:
         UserError: a photograph of the manifest is gone or no longer readable; named.
     """
-    array = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
-    del array
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), side, side, 3)}
+    with open(target, "wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        first = stream.tell()
     starts = range(0, len(paths), CHUNK)
-    jobs = [(str(target), start, paths[start : start + CHUNK], side) for start in starts]
+    jobs = [(target, first + start * side * side * 3, paths[start : start + CHUNK], side) for start in starts]
     with ProcessPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="pixels", unit="image", disable=None) as bar:
         for written in pool.map(_write_rows, jobs):
             bar.update(written)
 
 
-def _write_rows(job: tuple[str, int, list[str], int]) -> int:
-    target, start, paths, side = job
-    rows = np.empty((len(paths), side, side, 3), dtype=np.uint8)
-    for row, path in enumerate(paths):
-        try:
-            rows[row] = squashed(path, side)
-        except OSError as error:
-            raise UserError(
-                f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back or run again"
-            ) from error
-    array = np.lib.format.open_memmap(target, mode="r+")
-    array[start : start + len(paths)] = rows
-    array.flush()
+def _write_rows(job: tuple[Path, int, list[str], int]) -> int:
+    target, place, paths, side = job
+    # Written like a stream: through a memory map every page would cost a fault, and a full disk would kill the process.
+    with open(target, "r+b", buffering=0) as stream:
+        stream.seek(place)
+        for path in paths:
+            try:
+                pixels = squashed(path, side)
+            except OSError as error:
+                raise UserError(
+                    f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back or run again"
+                ) from error
+            stream.write(pixels)
     return len(paths)
 
 
