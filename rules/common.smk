@@ -100,12 +100,15 @@ def dataset_root():
 
 
 def dataset_files(wildcards):
-    """What has to be made or downloaded before the photographs can be listed."""
-    if config["dataset"]["kind"] == "garden":
-        return [dataset_root()]
-    if config["dataset"]["root"]:
-        return []
-    return [f"{dataset_root()}/imagelabels.mat", f"{dataset_root()}/setid.mat"]
+    """What the list of photographs is made from, and what has to be made or downloaded before."""
+    dataset = config["dataset"]
+    files = [dataset["class_names"]] if dataset["class_names"] else []
+    if dataset["kind"] in ("garden", "csv"):
+        return [dataset_root(), *files]
+    if dataset["root"]:
+        return files
+    mats = ("imagelabels.mat", "setid.mat")
+    return [*(f"{dataset_root()}/{name}" for name in mats), *files]
 
 
 def first_pixels():

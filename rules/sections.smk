@@ -11,10 +11,18 @@ def run_section(wildcards, *keys):
 
 def manifest_settings(wildcards):
     dataset = config["dataset"]
+    split = dict(sorted(dataset["split"].items()))
+    if dataset["kind"] in ("flowers102", "garden"):
+        # They are split already: shares mean nothing to them, the seed only with folds.
+        split = {"folds": split["folds"]} | (
+            {"seed": split["seed"]} if split["folds"] else {}
+        )
     return {
+        "class_names": dataset["class_names"],
         "kind": dataset["kind"],
+        "on_bad_image": dataset["on_bad_image"],
         "root": dataset_root(),
-        "split": dict(sorted(dataset["split"].items())),
+        "split": split,
     }
 
 

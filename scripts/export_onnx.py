@@ -28,7 +28,7 @@ def main(job):
     model = to_onnx(network, crop)
     onnx.helper.set_model_props(model, description(about))
     onnx.checker.check_model(model, full_check=True)
-    manifest = Manifest(job.input.manifest, job.input.dataset)
+    manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("val")), torch.device("cpu"))
     found = compare(network, cpu_session(model), images, crop, manifest.labels("val"))
     if found["top1_agreement"] < AGREEMENT:

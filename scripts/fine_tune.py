@@ -18,7 +18,7 @@ from florilegium.step import log, run_step
 def main(job):
     prepare_process(job.threads)
     settings, seed = job.params.settings, int(job.wildcards.seed)
-    manifest = Manifest(job.input.manifest, job.input.dataset)
+    manifest = Manifest(job.input.manifest, job.input.dataset, seed)
     arithmetic = choose_arithmetic(settings["precision"])
     log.info("phase 2 of %s on %s", job.wildcards.architecture, arithmetic.describe())
     network, before = load_network(job.input.checkpoint)

@@ -36,6 +36,8 @@ def run_metadata(wildcards: Any, settings: Mapping[str, Any], manifest: Manifest
         "class_names": manifest.class_names,
         "provenance": {
             "dataset": manifest.fingerprint,
+            "protocol": manifest.protocol,
+            "fold": manifest.fold,
             "commit": commit(),
             "versions": versions(),
             "hardware": hardware(),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+IDENTITY = ("recipe", "architecture", "seed", "protocol", "fold", "weights", "pretrained")  # all that is not measured
 TEST_METRICS = ("top1", "top1_low", "top1_high", "top5", "mean_per_class", "macro_f1")
 
 
@@ -29,7 +30,7 @@ def run_row(
         phase1: history of phase 1.
         phase2: history of phase 2.
     """
-    row = {key: metrics[key] for key in ("recipe", "architecture", "seed", "weights", "pretrained")}
+    row = {key: metrics[key] for key in IDENTITY}
     row |= {key: cost[key] for key in ("parameters", "gmacs", "file_mb")}
     row |= {"phase1_val_top1": phase1["val_top1"].max(), "phase2_val_top1": phase2["val_top1"].max()}
     row["val_top1"] = metrics["val"]["top1"]
@@ -47,9 +48,9 @@ def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (recipe, architecture), group in runs.groupby(["recipe", "architecture"], sort=False):
-        numbers = group.drop(columns=["recipe", "architecture", "seed", "weights", "pretrained"]).mean()
+        numbers = group.drop(columns=[*IDENTITY]).mean()
         row = {"recipe": recipe, "architecture": architecture, "seeds": len(group), "weights": group["weights"].iloc[0]}
-        row |= {"pretrained": group["pretrained"].iloc[0]} | numbers.to_dict()
+        row |= {key: group[key].iloc[0] for key in ("protocol", "pretrained")} | numbers.to_dict()
         if len(group) > 1:
             mean, error = group["test_top1"].mean(), stats.sem(group["test_top1"])
             half = error * stats.t.ppf(0.975, len(group) - 1)

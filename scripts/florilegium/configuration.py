@@ -108,8 +108,12 @@ def _check_meaning(config: dict[str, Any]) -> None:
     shares = split["train"] + split["val"] + split["test"]
     if abs(shares - 1) > 1e-6:
         raise UserError(f"dataset.split: train + val + test add up to {shares:g}; expected 1")
-    if dataset["kind"] == "folder" and not dataset["root"]:
-        raise UserError("dataset.root: null; expected the folder of your photographs, because dataset.kind is folder")
+    wanted = {"folder": "folder of your photographs", "csv": "CSV that lists your photographs"}.get(dataset["kind"])
+    if wanted and not dataset["root"]:
+        raise UserError(f"dataset.root: null; expected the {wanted}, because dataset.kind is {dataset['kind']}")
+    for key in ("root",) * (dataset["kind"] == "csv") + ("class_names",):
+        if dataset[key] and not os.path.isfile(dataset[key]):
+            raise UserError(f"dataset.{key}: {dataset[key]} is not a file; expected one, for example a CSV")
     for recipe in config["recipes"]:
         if recipe not in config["recipe_definitions"]:
             raise UserError(

@@ -57,7 +57,7 @@ def test_completing_twice_changes_nothing_and_leaves_the_input_alone(config):
     before = copy.deepcopy(config)
     once = configuration.complete(config)
     assert config == before
-    assert once["dataset"]["split"] == {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42}
+    assert once["dataset"]["split"] == {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42, "folds": None}
     assert once["recipe_definitions"]["lesson"]["phase2"]["schedule"] == {"step_size": 15, "gamma": 0.1}
     assert configuration.complete(once) == once
 
