@@ -30,7 +30,8 @@ table.plain td.text, table.plain th.text { text-align: left; white-space: normal
 .ends span:nth-child(2) { flex: 1; text-align: center; }
 .pictures { display: flex; flex-wrap: wrap; gap: .8rem; margin: .8rem 0; } figure { margin: 0; width: 8.5rem; }
 figure img { display: block; } figcaption { font-size: .8rem; line-height: 1.25; overflow-wrap: anywhere; }
-.groups { display: flex; flex-wrap: wrap; gap: 0 2.5rem; } .group { border-left: 3px solid #d55e00; padding-left: .8rem; } ul { max-width: 50rem; }
+.groups { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
+.group { border-left: 3px solid #d55e00; padding-left: .8rem; } ul { max-width: 50rem; }
 @media (prefers-color-scheme: dark) { .train, .bins div { background: #56b4e9; } }
 """
 
