@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from florilegium.errors import UserError
 from florilegium.images import SMALLEST, open_rgb
 from florilegium.pages import STYLE
 from florilegium.splits import SPLITS
@@ -138,7 +139,12 @@ def _sizes(table: pd.DataFrame) -> str:
 
 
 def _picture(path: str, caption: str) -> str:
-    image = open_rgb(path, at_least=THUMBNAIL)
+    try:
+        image = open_rgb(path, at_least=THUMBNAIL)
+    except OSError as error:
+        raise UserError(
+            f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back or run again"
+        ) from error
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=80)

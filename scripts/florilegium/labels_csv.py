@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,28 +35,36 @@ def read_labels(path: Path) -> pd.DataFrame:
         place = table["path"].iloc[row - 2]
         first = table.index[table["path"] == place][0] + 2
         raise UserError(f"dataset.root: {path} lists {place} in rows {first} and {row}; expected every picture once")
-    return table.rename(columns={"label": "class_name"})[[*("path", "class_name"), *({"split"} & {*table})]]
+    return table.rename(columns={"label": "class_name"}).filter(["path", "class_name", "split"])
 
 
 def read_text_table(path: Path, key: str, columns: Iterable[str]) -> pd.DataFrame:
     """A CSV with every value as text; refused under `key` when it is no table or lacks one of `columns`."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            heading, *rows = [row for row in csv.reader(stream, strict=True) if row] or [[]]
     except FileNotFoundError as error:
         raise UserError(f"{key}: {path} does not exist; expected a CSV with {','.join(columns)}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{key}: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-        raise UserError(f"{key}: {path} cannot be read as a CSV: {' '.join(str(error).split())}") from error
+    except (OSError, csv.Error) as error:
+        raise UserError(f"{key}: {path} cannot be read as a CSV: {error}") from error
     for column in columns:
-        if column not in table:
+        if heading.count(column) != 1:
+            found = f"{heading.count(column) or 'no'} column '{column}'{nearest(column, heading)}"
             raise UserError(
-                f"{key}: {path} has no column '{column}'{nearest(column, table.columns)}; found "
-                f"{', '.join(table.columns)}; expected a first row with {','.join(columns)}"
+                f"{key}: {path} has {found}; found {', '.join(heading) or 'nothing'}; expected a first row with "
+                f"{','.join(columns)}"
             )
-    if table.empty:
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(heading):
+            raise UserError(
+                f"{key}: {path} row {number} has {len(row)} values; expected {len(heading)} as in the first row, text "
+                f"with a comma in quotes"
+            )
+    if not rows:
         raise UserError(f"{key}: {path} has no rows; expected one for every picture or class")
-    return table
+    return pd.DataFrame(rows, columns=heading)
 
 
 def _rows(wrong: pd.Series) -> Iterable[int]:

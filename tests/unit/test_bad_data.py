@@ -189,7 +189,15 @@ BAD_CSVS = {
     ),
     "no column": (edit("labels.csv", "path,label", "path,lable"), ["has no column 'label'; nearest: lable"]),
     "semicolons": (edit("labels.csv", "path,label,split", "path;label"), ["no column 'path'", "found path;label"]),
-    "empty": (write("labels.csv", b""), ["labels.csv cannot be read as a CSV"]),
+    "empty": (write("labels.csv", b""), ["labels.csv has no column 'path'; found nothing"]),
+    "a quote that never ends": (
+        write("labels.csv", b'path,label\n"a.jpg,rose\n'),
+        ["labels.csv cannot be read as a CSV"],
+    ),
+    "a comma too many": (
+        edit("labels.csv", FIRST, FIRST.replace("0.jpg", "a,b.jpg")),
+        ["row 2 has 4 values; expected 3 as in the first row"],
+    ),
     "heading only": (write("labels.csv", b"path,label\n"), ["labels.csv has no rows"]),
     "not UTF-8": (write("labels.csv", b"path,label\na.jpg,Bl\xfcte\n"), ["labels.csv is not UTF-8 text"]),
     "no label": (edit("labels.csv", FIRST, FIRST.replace(",aster,", ",,")), ["labels.csv row 2 has no label"]),

@@ -16,7 +16,7 @@ NAMES = ["Käthes Maiglanz", "rose", "NA"]
 @pytest.fixture
 def metadata(settings):
     wildcards = SimpleNamespace(recipe="small", architecture="resnet18", seed="7")
-    manifest = SimpleNamespace(class_names=NAMES, fingerprint="f" * 64)
+    manifest = SimpleNamespace(class_names=NAMES, fingerprint="f" * 64, protocol="fixed split", fold=None)
     return run_metadata(wildcards, settings | {"weights": "none"}, manifest)
 
 

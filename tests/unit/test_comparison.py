@@ -13,6 +13,8 @@ def run(architecture, seed=1, val=0.8, test=0.7, pretrained=True, parameters=1e6
         "recipe": "lesson",
         "architecture": architecture,
         "seed": seed,
+        "protocol": "fixed split",
+        "fold": None,
         "weights": "IMAGENET1K_V1" if pretrained else "none (random backbone)",
         "pretrained": pretrained,
         "parameters": parameters,

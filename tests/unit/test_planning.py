@@ -78,6 +78,7 @@ LIGHT = (
     "configuration",
     "catalogue",
     "manifest",
+    "audit_page",
     "figures",
     "comparison_figures",
     "style",
