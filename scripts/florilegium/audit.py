@@ -15,6 +15,7 @@ from florilegium.errors import UserError
 from florilegium.files import file_digest
 from florilegium.images import SMALLEST, conversions, upright_rgb
 from florilegium.splits import check_classes
+from florilegium.step import log
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False  # a truncated file is refused, never padded with grey
 NAMED = 5  # how many files one message names
@@ -67,9 +68,11 @@ def audited(
     full = pd.concat([table, found], axis=1)
     full.loc[_contradictory(full), "problem"] = "the same picture lies in another class, so one label is wrong"
     bad = full[full["problem"] != ""]
+    for row in bad.itertuples():
+        log.debug("cannot be used: %s: %s", row.path, row.problem)
     if len(bad) and on_bad_image == "error":
         listed = "; ".join(f"{row.path}: {row.problem}" for row in bad.head(NAMED).itertuples())
-        more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        more = f"; and {len(bad) - NAMED} more, all of them in the log" if len(bad) > NAMED else ""
         raise UserError(
             f"dataset: {len(bad)} picture(s) cannot be used; repair or remove them, or set dataset.on_bad_image to "
             f"skip: {listed}{more}"

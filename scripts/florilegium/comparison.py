@@ -44,7 +44,8 @@ def run_row(
 def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per recipe and architecture: means over seeds, and a 95 % interval of test top-1 that says what it is of.
 
-    With one seed it is the Wilson interval over the test images, with more the t interval over the seeds.
+    With one seed it is the Wilson interval over the test images, with more the t interval over the seeds, or over the
+    folds that they hold out.
     """
     rows = []
     for (recipe, architecture), group in runs.groupby(["recipe", "architecture"], sort=False):
@@ -54,7 +55,8 @@ def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
         if len(group) > 1:
             mean, error = group["test_top1"].mean(), stats.sem(group["test_top1"])
             half = error * stats.t.ppf(0.975, len(group) - 1)
-            row |= {"test_top1_low": mean - half, "test_top1_high": mean + half, "interval_over": "seeds"}
+            row |= {"test_top1_low": mean - half, "test_top1_high": mean + half}
+            row["interval_over"] = "folds" if group["fold"].notna().all() else "seeds"
         else:
             row["interval_over"] = "test images"
         rows.append(row)

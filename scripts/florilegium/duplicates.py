@@ -17,7 +17,8 @@ def difference_hash(image: Image.Image) -> str:
     Neal Krawetz's dHash in both directions; it survives resizing, recompression and small changes of colour. A picture
     without any contrast gets '', because it would be like every other of its kind.
     """
-    grey = image.convert("L")
+    whole = SIDE * (SIDE + 1)  # both grids divide it: the large picture is passed through once
+    grey = image.resize((whole, whole), Image.Resampling.BOX).convert("L")
     across = np.asarray(grey.resize((SIDE + 1, SIDE), Image.Resampling.BOX))
     down = np.asarray(grey.resize((SIDE, SIDE + 1), Image.Resampling.BOX))
     bits = np.concatenate([(across[:, 1:] > across[:, :-1]).ravel(), (down[1:] > down[:-1]).ravel()])

@@ -34,6 +34,12 @@ def test_several_seeds_give_their_mean_and_the_t_interval():
     assert row["interval_over"] == "seeds"
 
 
+def test_seeds_that_hold_out_folds_give_an_interval_over_folds():
+    runs = [run("resnet18", seed, test=0.7 + seed / 100) | {"fold": seed, "protocol": "2-fold"} for seed in range(2)]
+    row = by_architecture(pd.DataFrame(runs)).iloc[0]
+    assert (row["interval_over"], row["protocol"]) == ("folds", "2-fold")
+
+
 def test_one_seed_keeps_the_interval_over_images_and_says_so():
     row = by_architecture(pd.DataFrame([run("resnet18")])).iloc[0]
     assert (row["test_top1_low"], row["interval_over"]) == (pytest.approx(0.68), "test images")
