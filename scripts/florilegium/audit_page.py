@@ -61,7 +61,7 @@ def audit_page(table: pd.DataFrame, dataset: dict[str, Any]) -> str:
 <style>{STYLE}{MORE_STYLE}</style></head><body>
 <h1>{len(table)} photographs of {len(counts)} classes can be trained on</h1>
 <ul>{findings}</ul>
-<p class="note">Every file was decoded to its last row. Protocol: {escape(dataset["protocol"])}.
+<p class="note">Every file was read to its last row. Protocol: {escape(dataset["protocol"])}.
 Fingerprint of the dataset: {escape(dataset["fingerprint"][:16])}…</p>
 {body}
 </body></html>

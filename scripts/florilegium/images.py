@@ -51,6 +51,12 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     return to_rgb(ImageOps.exif_transpose(image))
 
 
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened picture as a person sees it."""
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return image.size[::-1] if turned else image.size
+
+
 def conversions(image: Image.Image) -> str:
     """What has to be changed to make an opened picture upright RGB: `CMYK, EXIF rotation`; usually nothing."""
     found = [MODES.get(image.mode, image.mode)] if image.mode != "RGB" else []

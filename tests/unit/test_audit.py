@@ -56,6 +56,17 @@ def test_a_truncated_jpeg_is_refused_by_its_path(photos, keep):
     assert "1 picture(s) cannot be used" in message and str(victim) in message and "truncated" in message
 
 
+@pytest.mark.parametrize("keep", [0.3, 0.9, 0.999])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_large_jpeg_is_read_to_its_last_row_too(photos, photograph, keep, progressive):
+    victim = photograph(photos / "val" / "rose" / "large.jpg", 9, size=(1600, 1200), progressive=progressive)
+    found = audited(photos).set_index("path").loc[str(victim)]
+    assert (found["width"], found["height"]) == (1600, 1200)
+    content = victim.read_bytes()
+    victim.write_bytes(content[: int(keep * len(content))])
+    assert f"{victim}: unreadable or truncated: image file is truncated" in refusal(photos)
+
+
 @pytest.mark.parametrize("content", [b"<html>404 Not Found</html>", b"\xff\xd8\xff" + bytes(500), bytes(1000)])
 def test_a_file_that_is_no_picture_is_refused_by_its_path(photos, content):
     victim = photos / "test" / "aster" / "0.jpg"
