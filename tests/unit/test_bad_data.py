@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import manifest as step
+from florilegium import configuration
 from florilegium.errors import UserError
 
 SPLIT = {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42, "folds": None}
@@ -255,3 +256,21 @@ def test_a_bad_mapping_of_names_is_refused_by_class(photos, name, text, expected
 def test_a_missing_mapping_is_refused(photos):
     assert "names.yaml does not exist" in refusal(photos, class_names="names.yaml")
     assert "names.csv does not exist" in refusal(photos, class_names="names.csv")
+
+
+BAD_SECTIONS = [
+    ({"kind": "csv"}, "dataset.root: null; expected the CSV that lists your photographs, because dataset.kind is csv"),
+    ({"kind": "csv", "root": "nowhere.csv"}, "dataset.root: nowhere.csv is not a file"),
+    ({"class_names": "nowhere.yaml"}, "dataset.class_names: nowhere.yaml is not a file"),
+    ({"on_bad_image": "ignore"}, "dataset.on_bad_image: 'ignore' is not one of ['error', 'skip']"),
+    ({"split": {"folds": 1}}, "dataset.split.folds: 1 is less than the minimum of 2"),
+    ({"split": {"fold": 5}}, "dataset.split.fold: unknown key; nearest: folds"),
+]
+
+
+@pytest.mark.parametrize(("section", "expected"), BAD_SECTIONS)
+def test_an_impossible_dataset_section_is_refused_before_any_job(config, section, expected):
+    config["dataset"] = {"kind": "flowers102"} | section
+    with pytest.raises(UserError) as caught:
+        configuration.complete(config)
+    assert str(caught.value).startswith(expected)
