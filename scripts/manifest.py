@@ -30,6 +30,8 @@ def main(job):
     for group in dataset["duplicates_across_splits"][:NAMED]:
         places = " and ".join(f"{picture['path']} ({picture['part']})" for picture in group)
         log.warning("the same picture lies in two splits: %s", places)
+    if near := len(dataset["near_duplicates_across_splits"]):
+        log.warning("%d picture(s) have nearly the same picture in another split: see the audit", near)
     with written_whole(job.output.manifest) as partial:
         table[COLUMNS].to_csv(partial, index=False)
     write_json(job.output.dataset, dataset)
@@ -38,8 +40,7 @@ def main(job):
 
 def describe(table, folds):
     """What dataset.json says of the photographs that are used."""
-    exact = across_splits(table, "sha256")
-    near = [group for group in across_splits(table, "near") if group not in exact]
+    not_exact = table.groupby("near")["sha256"].transform("nunique") > 1
     identity = ["sha256", "label", "split", *(["fold"] if folds else [])]
     return {
         "class_names": table.drop_duplicates("label").sort_values("label")["class_name"].tolist(),
@@ -48,8 +49,8 @@ def describe(table, folds):
         "protocol": protocol(folds),
         "fingerprint": digest_of(table[identity].astype(object).where(table[identity].notna(), None).values.tolist()),
         "converted": table["converted"].loc[table["converted"] != ""].value_counts().to_dict(),
-        "duplicates_across_splits": exact,
-        "near_duplicates_across_splits": near,
+        "duplicates_across_splits": across_splits(table, "sha256"),
+        "near_duplicates_across_splits": across_splits(table[not_exact], "near"),
     }
 
 
