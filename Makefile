@@ -42,7 +42,7 @@ format: .venv/installed-dev ## let the formatters write
 	$(BIN)/snakefmt Snakefile rules
 
 docs: .venv/installed ## docs/configuration.md from the schema
-	PYTHONPATH=scripts $(BIN)/python -c 'from florilegium import configuration; print(configuration.reference_page(), end="")' > docs/configuration.md
+	PYTHONPATH=scripts $(BIN)/python -c 'from florilegium.configuration_page import reference_page; print(reference_page(), end="")' > docs/configuration.md
 
 lock: .venv/installed-dev ## new versions into the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.lock

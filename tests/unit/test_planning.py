@@ -76,6 +76,8 @@ def test_planning_imports_no_torch(project):
 
 LIGHT = (
     "configuration",
+    "configuration_page",
+    "schema",
     "catalogue",
     "manifest",
     "audit_page",
