@@ -36,8 +36,9 @@ wildcard_constraints:
 
 
 def library(step):
-    """The library modules that a step's script imports, also by way of others: an edit of one re-runs the step."""
-    found, waiting = set(), [SCRIPTS / f"{step}.py"]
+    """A step's script and the library modules that it imports, also by way of others: an edit of one re-runs the step."""
+    script = SCRIPTS / f"{step}.py"
+    found, waiting = {script}, [script]
     while waiting:
         tree = ast.parse(waiting.pop().read_text(encoding="utf-8"))
         for module in imported_modules(tree):

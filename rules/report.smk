@@ -43,6 +43,7 @@ rule plot_data:
 rule provenance:
     input:
         dataset=MANIFEST["dataset"],
+        runs=f"{COMPARISON}/runs.csv",
         library=library("provenance"),
     output:
         provenance=report(

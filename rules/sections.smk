@@ -39,6 +39,7 @@ def feature_settings(wildcards):
 def head_settings(wildcards):
     section = run_section(
         wildcards,
+        "augmentation",
         "batch_size",
         "crop",
         "dropout",
