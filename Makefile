@@ -5,7 +5,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock benchmark clean
+.PHONY: help setup demo test config why orphans same lint format docs lock benchmark clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -29,6 +29,21 @@ demo: .venv/installed ## drawn flowers through all five networks, then results/r
 
 test: .venv/installed-dev ## all tests; what this machine cannot run is skipped with its reason
 	$(BIN)/python -m pytest tests
+
+# CONFIG names an overlay, as --configfile does for Snakemake.
+TOOL := PYTHONPATH=scripts $(BIN)/python tools
+RUN ?=
+config: .venv/installed ## print the configuration of one run: make config RUN=lesson/efficientnet_b3
+	@$(TOOL)/run_config.py "$(RUN)" config.yaml $(CONFIG)
+
+why: .venv/installed ## what would run again, and because of which key or file: make why CONFIG=config/demo.yaml
+	@$(TOOL)/why.py $(if $(CONFIG),--configfile $(CONFIG))
+
+orphans: .venv/installed ## runs that the configuration no longer wants; REMOVE=yes removes them
+	@$(TOOL)/orphans.py config.yaml $(CONFIG) $(if $(filter yes,$(REMOVE)),--remove)
+
+same: .venv/installed ## whether two result folders come from the same inputs: make same A=results B=../other/results
+	@$(TOOL)/same.py $(A) $(B)
 
 lint: .venv/installed-dev ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
