@@ -11,6 +11,7 @@ sys.path.insert(0, str(SCRIPTS))
 from florilegium import configuration
 from florilegium.catalogue import is_path
 from florilegium.errors import UserError
+from florilegium.listing import fingerprint
 
 try:
     config.update(configuration.complete(config))
@@ -25,6 +26,7 @@ MANIFEST = {
     "manifest": "results/data/manifest.csv",
     "dataset": "results/data/dataset.json",
 }
+LISTING = "results/data/listing.json"
 
 
 wildcard_constraints:

@@ -10,20 +10,22 @@ def run_section(wildcards, *keys):
 
 
 def manifest_settings(wildcards):
-    dataset = config["dataset"]
-    split = dict(sorted(dataset["split"].items()))
-    if dataset["kind"] in ("flowers102", "garden"):
-        # They are split already: shares mean nothing to them, the seed only with folds.
-        split = {"folds": split["folds"]} | (
-            {"seed": split["seed"]} if split["folds"] else {}
-        )
-    return {
+    dataset, root = config["dataset"], dataset_root()
+    settings = {
         "class_names": dataset["class_names"],
         "kind": dataset["kind"],
         "on_bad_image": dataset["on_bad_image"],
-        "root": dataset_root(),
-        "split": split,
+        "root": root,
+        "split": dict(sorted(dataset["split"].items())),
     }
+    if dataset["kind"] in ("folder", "csv"):
+        # The photographs are no inputs: a hundred thousand of them would make planning slow.
+        settings["photographs"] = fingerprint(root, LISTING, MANIFEST["manifest"])
+    else:
+        # They are split already: shares mean nothing to them, the seed only with folds.
+        keys = ("folds", "seed") if dataset["split"]["folds"] else ("folds",)
+        settings["split"] = {key: dataset["split"][key] for key in keys}
+    return settings
 
 
 def garden_settings(wildcards):
@@ -71,8 +73,8 @@ def fine_tune_settings(wildcards):
 
 
 def colour_settings(wildcards):
-    """All architectures: a network's colour is its place among them."""
-    return {"architectures": config["architectures"]}
+    """All architectures: beside the five of the course, a network's colour is its place among them."""
+    return {"architectures": sorted(config["architectures"])}
 
 
 def merged_config(wildcards):

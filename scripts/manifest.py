@@ -6,6 +6,7 @@ from florilegium.audit import NAMED, audited
 from florilegium.datasets import list_photographs, passed_over
 from florilegium.duplicates import across_splits, near_groups
 from florilegium.files import write_json, written_whole
+from florilegium.listing import states
 from florilegium.provenance import digest_of
 from florilegium.splits import SPLITS, folds_of, protocol
 from florilegium.step import log, run_step
@@ -15,6 +16,9 @@ COLUMNS = ["path", "label", "class_name", "split", "fold", "sha256", "width", "h
 
 def main(job):
     settings = job.params.settings
+    listing = {"fingerprint": settings.get("photographs"), "files": {}}
+    if listing["fingerprint"]:  # before the files are read: a later change will show
+        listing["files"] = states(settings["root"])
     kind, root, split = settings["kind"], Path(settings["root"]), settings["split"]
     listed = list_photographs(kind, root, split, settings["class_names"] and Path(settings["class_names"]))
     table, skipped = audited(listed, job.threads, settings["on_bad_image"], split["folds"])
@@ -35,6 +39,7 @@ def main(job):
     with written_whole(job.output.manifest) as partial:
         table[COLUMNS].to_csv(partial, index=False)
     write_json(job.output.dataset, dataset)
+    write_json(job.output.listing, listing)
     log.info("%d classes, images: %s, skipped: %d", len(dataset["class_names"]), dataset["images"], len(skipped))
 
 
