@@ -14,7 +14,7 @@ from snakemake.utils import update_config
 
 from florilegium.schema import resolve, schema
 from support import ROOT, Workflow
-from why import planned_jobs
+from why import explanation, planned_jobs
 
 PAGE = (ROOT / "docs" / "reruns.md").read_text(encoding="utf-8")
 SMALL = yaml.safe_load((ROOT / "tests" / "small.yaml").read_text(encoding="utf-8"))
@@ -69,10 +69,8 @@ def nested(path, value):
 def plan(workflow, config, *arguments):
     """{rule: runs that it would run for} of a dry-run."""
     (workflow.folder / "changed.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    done = workflow.snakemake("--dry-run", "--quiet", "host", *arguments, config="changed.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
     planned = {}
-    for job in planned_jobs(done.stdout + done.stderr):
+    for job in planned_jobs(workflow.plan(*arguments, config="changed.yaml")):
         planned.setdefault(job.rule, set()).add(job.run)
     return planned
 
@@ -280,6 +278,28 @@ def test_any_other_change_runs_what_its_row_says_and_nothing_else(request, chang
     if "of that run" in text:
         assert runs_in(planned) == {"tiny resnet18 42"}
     assert plan(workflow, config if not what.get("recipe") else SMALL) == {}, "and back again"
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({"phase1": {"learning_rate": 0.002}}, ["    phase1.learning_rate: 0.001 -> 0.002"]),
+        ({"phase2": {"epochs": 3}, "weight_decay": 0.0}, ["    weight_decay: 0.01 -> 0.0"]),
+        (
+            {"resize": 48},
+            ["    no longer reads results/data/pixels_40.npy", "    reads results/data/pixels_48.npy"],
+        ),
+    ],
+)
+def test_why_names_the_key_with_both_values_and_the_runs(small_run, monkeypatch, changes, lines):
+    monkeypatch.chdir(small_run.folder)
+    config = merged(SMALL, {"recipe_definitions": {"tiny": changes}})
+    (small_run.folder / "changed.yaml").write_text(yaml.safe_dump(config))
+    said = explanation(planned_jobs(small_run.plan(config="changed.yaml"))).splitlines()
+    assert [line for line in lines if line not in said] == []
+    heading = said[said.index(lines[0]) - 1]
+    assert heading.endswith(": tiny mobilenet_v2 42, tiny resnet18 42")
+    assert said[-1].startswith("from their results: ")
 
 
 def test_nothing_to_do_is_said(small_run):
