@@ -1,5 +1,6 @@
 # What the other files share: the checked configuration, the runs, and where files lie.
 import ast
+import json
 import sys
 from pathlib import Path
 

@@ -78,4 +78,5 @@ def colour_settings(wildcards):
 
 
 def merged_config(wildcards):
-    return config
+    """The whole configuration, keys sorted on every level."""
+    return json.loads(json.dumps(config, sort_keys=True))
