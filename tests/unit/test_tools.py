@@ -89,6 +89,9 @@ def finished(tmp_path, monkeypatch, project):
         log = tmp_path / "results/logs/fine_tune" / f"{run.replace('/', '.')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
+    (tmp_path / "results/data").mkdir()
+    for size in (40, 256, 320):  # the lesson wants 256, and 320 for EfficientNet-B3
+        (tmp_path / f"results/data/pixels_{size}.npy").write_bytes(b"0" * 200_000)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -96,26 +99,28 @@ def finished(tmp_path, monkeypatch, project):
 def test_orphans_are_listed_with_their_sizes_and_stay(finished, capsys):
     orphans.main(["config.yaml"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines[:3]] == [
+    assert [line.split() for line in lines[:4]] == [
+        ["0.2", "MB", "results/data/pixels_40.npy"],
         ["1.5", "MB", "results/runs/lesson/resnet18/seed7"],
         ["1.5", "MB", "results/runs/lesson/vgg11/seed42"],
         ["1.5", "MB", "results/runs/old/resnet18/seed42"],
     ]
-    assert lines[3] == "3 not in config.yaml; `make orphans REMOVE=yes` removes them"
+    assert lines[4] == "4 not in config.yaml; `make orphans REMOVE=yes` removes them"
     assert len(list(finished.glob("results/runs/*/*/*/final.pth"))) == 4
 
 
 def test_an_overlay_says_what_is_wanted_too(finished, capsys):
     (finished / "mine.yaml").write_text("seeds: [42, 7]\narchitectures: [resnet18, vgg11]\n")
     orphans.main(["config.yaml", "mine.yaml"])
-    assert capsys.readouterr().out.startswith(
-        "       1.5 MB  results/runs/old/resnet18/seed42\n1 not in config.yaml + mine"
-    )
+    *found, summary = capsys.readouterr().out.splitlines()
+    names = ("data/pixels_320.npy", "data/pixels_40.npy", "runs/old/resnet18/seed42")
+    assert [line.split()[-1] for line in found] == [f"results/{name}" for name in names]
+    assert summary.startswith("3 not in config.yaml + mine.yaml")
 
 
 def test_removed_orphans_take_logs_and_empty_folders_with_them(finished, capsys):
     orphans.main(["config.yaml", "--remove"])
-    assert capsys.readouterr().out.endswith("3 removed\n")
+    assert capsys.readouterr().out.endswith("4 removed\n")
     left = [str(path.relative_to(finished / "results")) for path in sorted((finished / "results").rglob("*"))]
     assert [path for path in left if path.startswith("runs/")] == [
         "runs/lesson",
@@ -123,6 +128,7 @@ def test_removed_orphans_take_logs_and_empty_folders_with_them(finished, capsys)
         "runs/lesson/resnet18/seed42",
         "runs/lesson/resnet18/seed42/final.pth",
     ]
+    assert [path for path in left if path.endswith(".npy")] == ["data/pixels_256.npy", "data/pixels_320.npy"]
     assert [path for path in left if path.endswith(".log")] == ["logs/fine_tune/lesson.resnet18.seed42.log"]
     orphans.main(["config.yaml"])
     assert capsys.readouterr().out == "no orphans: every run under results/runs is wanted\n"
