@@ -5,7 +5,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock benchmark clean
+.PHONY: help setup demo test config why orphans same lint format docs lock benchmark clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -30,6 +30,21 @@ demo: .venv/installed ## drawn flowers through all five networks, then results/r
 test: .venv/installed-dev ## all tests; what this machine cannot run is skipped with its reason
 	$(BIN)/python -m pytest tests
 
+# CONFIG names an overlay, as --configfile does for Snakemake.
+TOOL := PYTHONPATH=scripts $(BIN)/python tools
+RUN ?=
+config: .venv/installed ## print the configuration of one run: make config RUN=lesson/efficientnet_b3
+	@$(TOOL)/run_config.py "$(RUN)" config.yaml $(CONFIG)
+
+why: .venv/installed ## what would run again, and because of which key or file: make why CONFIG=config/demo.yaml
+	@$(TOOL)/why.py $(if $(CONFIG),--configfile $(CONFIG))
+
+orphans: .venv/installed ## runs that the configuration no longer wants; REMOVE=yes removes them
+	@$(TOOL)/orphans.py config.yaml $(CONFIG) $(if $(filter yes,$(REMOVE)),--remove)
+
+same: .venv/installed ## whether two result folders come from the same inputs: make same A=results B=../other/results
+	@$(TOOL)/same.py $(A) $(B)
+
 lint: .venv/installed-dev ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,7 +57,7 @@ format: .venv/installed-dev ## let the formatters write
 	$(BIN)/snakefmt Snakefile rules
 
 docs: .venv/installed ## docs/configuration.md from the schema
-	PYTHONPATH=scripts $(BIN)/python -c 'from florilegium import configuration; print(configuration.reference_page(), end="")' > docs/configuration.md
+	PYTHONPATH=scripts $(BIN)/python -c 'from florilegium.configuration_page import reference_page; print(reference_page(), end="")' > docs/configuration.md
 
 lock: .venv/installed-dev ## new versions into the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.lock

@@ -24,6 +24,7 @@ include: "rules/report.smk"
 
 localrules:
     all,
+    audit,
     plot_data,
     plot_run,
     provenance,
@@ -39,4 +40,5 @@ rule all:
         "results/comparison/table.html",
         figures_of_comparison(),
         figures_of_data(),
+        "results/data/audit.html",
         "results/provenance.json",

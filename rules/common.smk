@@ -1,5 +1,6 @@
 # What the other files share: the checked configuration, the runs, and where files lie.
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 from florilegium import configuration
 from florilegium.catalogue import is_path
 from florilegium.errors import UserError
+from florilegium.listing import fingerprint
 
 try:
     config.update(configuration.complete(config))
@@ -25,6 +27,7 @@ MANIFEST = {
     "manifest": "results/data/manifest.csv",
     "dataset": "results/data/dataset.json",
 }
+LISTING = "results/data/listing.json"
 
 
 wildcard_constraints:
@@ -36,8 +39,9 @@ wildcard_constraints:
 
 
 def library(step):
-    """The library modules that a step's script imports, also by way of others: an edit of one re-runs the step."""
-    found, waiting = set(), [SCRIPTS / f"{step}.py"]
+    """A step's script and the library modules that it imports, also by way of others: an edit of one re-runs the step."""
+    script = SCRIPTS / f"{step}.py"
+    found, waiting = {script}, [script]
     while waiting:
         tree = ast.parse(waiting.pop().read_text(encoding="utf-8"))
         for module in imported_modules(tree):
@@ -100,12 +104,15 @@ def dataset_root():
 
 
 def dataset_files(wildcards):
-    """What has to be made or downloaded before the photographs can be listed."""
-    if config["dataset"]["kind"] == "garden":
-        return [dataset_root()]
-    if config["dataset"]["root"]:
-        return []
-    return [f"{dataset_root()}/imagelabels.mat", f"{dataset_root()}/setid.mat"]
+    """What the list of photographs is made from, and what has to be made or downloaded before."""
+    dataset = config["dataset"]
+    files = [dataset["class_names"]] if dataset["class_names"] else []
+    if dataset["kind"] in ("garden", "csv"):
+        return [dataset_root(), *files]
+    if dataset["root"]:
+        return files
+    mats = ("imagelabels.mat", "setid.mat")
+    return [*(f"{dataset_root()}/{name}" for name in mats), *files]
 
 
 def first_pixels():

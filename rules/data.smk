@@ -38,6 +38,7 @@ rule manifest:
         library=library("manifest"),
     output:
         **MANIFEST,
+        listing=LISTING,
     log:
         f"{LOGS}/manifest.log",
     benchmark:

@@ -42,7 +42,5 @@ rule plot_run:
         f"{BENCHMARKS}/plot_run/{RUN_NAME}.tsv"
     conda:
         "../envs/florilegium.yaml"
-    params:
-        settings=colour_settings,
     script:
         "../scripts/plot_run.py"

@@ -1,6 +1,27 @@
 # Report: needs the manifest and the pixels; makes what the report shows besides the runs: data and provenance.
 
 
+rule audit:
+    input:
+        **MANIFEST,
+        library=library("audit"),
+    output:
+        page=report(
+            "results/data/audit.html",
+            caption="../report/audit.rst",
+            category="3 Data",
+            labels={"figure": "audit of the photographs"},
+        ),
+    log:
+        f"{LOGS}/audit.log",
+    benchmark:
+        f"{BENCHMARKS}/audit.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    script:
+        "../scripts/audit.py"
+
+
 rule plot_data:
     input:
         **MANIFEST,
@@ -22,6 +43,7 @@ rule plot_data:
 rule provenance:
     input:
         dataset=MANIFEST["dataset"],
+        runs=f"{COMPARISON}/runs.csv",
         library=library("provenance"),
     output:
         provenance=report(

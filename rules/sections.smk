@@ -10,12 +10,22 @@ def run_section(wildcards, *keys):
 
 
 def manifest_settings(wildcards):
-    dataset = config["dataset"]
-    return {
+    dataset, root = config["dataset"], dataset_root()
+    settings = {
+        "class_names": dataset["class_names"],
         "kind": dataset["kind"],
-        "root": dataset_root(),
+        "on_bad_image": dataset["on_bad_image"],
+        "root": root,
         "split": dict(sorted(dataset["split"].items())),
     }
+    if dataset["kind"] in ("folder", "csv"):
+        # The photographs are no inputs: a hundred thousand of them would make planning slow.
+        settings["photographs"] = fingerprint(root, LISTING, MANIFEST["manifest"])
+    else:
+        # They are split already: shares mean nothing to them, the seed only with folds.
+        keys = ("folds", "seed") if dataset["split"]["folds"] else ("folds",)
+        settings["split"] = {key: dataset["split"][key] for key in keys}
+    return settings
 
 
 def garden_settings(wildcards):
@@ -31,6 +41,7 @@ def feature_settings(wildcards):
 def head_settings(wildcards):
     section = run_section(
         wildcards,
+        "augmentation",
         "batch_size",
         "crop",
         "dropout",
@@ -62,9 +73,10 @@ def fine_tune_settings(wildcards):
 
 
 def colour_settings(wildcards):
-    """All architectures: a network's colour is its place among them."""
-    return {"architectures": config["architectures"]}
+    """All architectures: beside the five of the course, a network's colour is its place among them."""
+    return {"architectures": sorted(config["architectures"])}
 
 
 def merged_config(wildcards):
-    return config
+    """The whole configuration, keys sorted on every level."""
+    return json.loads(json.dumps(config, sort_keys=True))

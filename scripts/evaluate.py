@@ -16,7 +16,7 @@ from florilegium.step import log, run_step
 
 def main(job):
     prepare_process(job.threads)
-    manifest = Manifest(job.input.manifest, job.input.dataset)
+    manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
     trained, about = load_network(job.input.checkpoint)
     arithmetic = choose_arithmetic(about["settings"]["precision"])
     logits, found, start = {}, {}, time.perf_counter()
@@ -38,7 +38,7 @@ def main(job):
         with written_whole(path) as partial:
             frame.to_csv(partial, index=path == job.output.confusion)
     keys = ("recipe", "architecture", "seed", "weights", "pretrained", "phase", "epoch", "seconds")
-    record = {key: about[key] for key in keys} | found
+    record = {key: about[key] for key in keys} | {"protocol": manifest.protocol, "fold": manifest.fold} | found
     record |= {
         "arithmetic": arithmetic.describe(),
         "evaluation_images_per_second": sum(map(len, logits.values())) / seconds,

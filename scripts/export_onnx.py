@@ -28,7 +28,7 @@ def main(job):
     model = to_onnx(network, crop)
     onnx.helper.set_model_props(model, description(about))
     onnx.checker.check_model(model, full_check=True)
-    manifest = Manifest(job.input.manifest, job.input.dataset)
+    manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("val")), torch.device("cpu"))
     found = compare(network, cpu_session(model), images, crop, manifest.labels("val"))
     if found["top1_agreement"] < AGREEMENT:
@@ -51,7 +51,7 @@ def description(about):
         "mean": MEAN,
         "std": STD,
     }
-    keys = ("recipe", "architecture", "seed", "weights", "pretrained", "val_top1", "provenance")
+    keys = ("recipe", "architecture", "seed", "weights", "pretrained", "val_top1", "settings", "provenance")
     record = {key: about[key] for key in keys}
     texts = {"class_names": about["class_names"], "preprocessing": preprocessing, "run": record}
     return {"producer": "florilegium"} | {key: json.dumps(value, ensure_ascii=False) for key, value in texts.items()}

@@ -18,7 +18,7 @@ from florilegium.step import log, run_step
 def main(job):
     prepare_process(job.threads)
     settings, seed = job.params.settings, int(job.wildcards.seed)
-    manifest = Manifest(job.input.manifest, job.input.dataset)
+    manifest = Manifest(job.input.manifest, job.input.dataset, seed)
     arithmetic = choose_arithmetic(settings["precision"])
     log.info("phase 2 of %s on %s", job.wildcards.architecture, arithmetic.describe())
     network, before = load_network(job.input.checkpoint)
@@ -33,11 +33,12 @@ def main(job):
     start = time.perf_counter()
     outcome = fine_tune(network, split["train"], split["val"], settings, seed, arithmetic)
     seconds = before["seconds"] | {"phase2": time.perf_counter() - start}
-    metadata = run_metadata(job.wildcards, settings, manifest)
+    metadata = run_metadata(job.wildcards, before["settings"] | settings, manifest)
     metadata |= {"phase": 2, "epoch": outcome.best_epoch, "val_top1": outcome.best_top1, "seconds": seconds}
     save_checkpoint(job.output.best, outcome.best_state, metadata)
     chosen = job.output.best if outcome.best_top1 >= before["val_top1"] else job.input.checkpoint
-    save_checkpoint(job.output.final, read_state(chosen), read_metadata(chosen) | {"seconds": seconds})
+    whole = {key: metadata[key] for key in ("seconds", "settings", "provenance")}
+    save_checkpoint(job.output.final, read_state(chosen), read_metadata(chosen) | whole)
     with written_whole(job.output.history) as partial:
         pd.DataFrame(outcome.history).to_csv(partial, index=False)
     log.info(

@@ -16,7 +16,7 @@ def main(job):
     confusion = pd.read_csv(job.input.confusion, index_col=0, keep_default_na=False)
     per_class = pd.read_csv(job.input.per_class, keep_default_na=False)
     histories = [pd.read_csv(path) for path in (job.input.phase1, job.input.phase2)]
-    colour = looks(job.params.settings["architectures"])[architecture].colour
+    colour = looks([architecture])[architecture].colour
     drawn = {
         "learning_curves": figures.learning_curves(*histories, title, weights, colour),
         "confusion_matrix": figures.confusion(confusion.to_numpy(np.int64), list(confusion.columns), title, weights),

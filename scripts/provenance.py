@@ -1,24 +1,19 @@
-"""Where these results come from: configuration, code, versions, machine, data."""
+"""Where these results come from: configuration, code, versions, machine, data, times."""
 
-from datetime import UTC, datetime
+import pandas as pd
 
 from florilegium.files import read_json, write_json
-from florilegium.provenance import commit, digest_of, hardware, versions
+from florilegium.provenance import origin
 from florilegium.step import run_step
+
+TIMES = ["recipe", "architecture", "seed", "phase1_seconds", "phase2_seconds", "train_seconds"]
 
 
 def main(job):
     config = job.params.settings
-    record = {
-        "config": config,
-        "config_sha256": digest_of(config),
-        "dataset_sha256": read_json(job.input.dataset)["fingerprint"],
-        "commit": commit(),
-        "versions": versions(),
-        "hardware": hardware(),
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    write_json(job.output.provenance, record)
+    times = pd.read_csv(job.input.runs)[TIMES].to_dict("records")
+    dataset = read_json(job.input.dataset)["fingerprint"]
+    write_json(job.output.provenance, {"config": config, **origin(config, dataset), "times": times})
 
 
 if __name__ == "__main__":

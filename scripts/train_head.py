@@ -8,6 +8,7 @@ import torch
 
 from florilegium.checkpoints import run_metadata, save_checkpoint
 from florilegium.devices import prepare_process
+from florilegium.errors import UserError
 from florilegium.files import read_json, written_whole
 from florilegium.head import train_head
 from florilegium.manifest import Manifest
@@ -18,7 +19,13 @@ from florilegium.step import log, run_step
 def main(job):
     prepare_process(job.threads)
     settings, seed = job.params.settings, int(job.wildcards.seed)
-    manifest = Manifest(job.input.manifest, job.input.dataset)
+    manifest = Manifest(job.input.manifest, job.input.dataset, seed)
+    images = len(manifest.rows("train"))
+    if settings["batch_size"] > images:  # planning knows the size of some datasets only
+        raise UserError(
+            f"recipe_definitions.{job.wildcards.recipe}.batch_size: {settings['batch_size']} (for "
+            f"{job.wildcards.architecture}) is larger than the training set; expected at most its {images} images"
+        )
     network = build_network(job.wildcards.architecture, len(manifest.class_names), settings["dropout"], seed)
     load_backbone(network, settings["weights"], job.input.weights or None)
     head = network.get_submodule(head_name(network))

@@ -1,5 +1,7 @@
 """What tests of several folders use: where the project lies, and runs of its workflow in a folder of their own."""
 
+import functools
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +39,21 @@ class Workflow:
         # Last, because --configfile would take a target for another file.
         command += [*arguments, *(["--configfile", config] if config else [])]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False)
+
+    @functools.cached_property
+    def _planner(self):
+        command = [sys.executable, str(ROOT / "tests" / "planner.py")]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def plan(self, *arguments, config="tests/small.yaml"):
+        """Text of a dry-run. For many of them: one process keeps Snakemake loaded until the tests end."""
+        log = self.folder / "plan.log"
+        command = ["--cores", "2", "--nocolor", "--dry-run", "--quiet", "host", *arguments, "--configfile", config]
+        order = {"folder": str(self.folder), "arguments": command, "log": str(log)}
+        print(json.dumps(order), file=self._planner.stdin, flush=True)
+        status, text = self._planner.stdout.readline().strip(), log.read_text(encoding="utf-8")
+        assert status == "0", text
+        return text
 
     def planned(self, *arguments, config="tests/small.yaml"):
         """How often each rule would run, as a dict without `all`."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from florilegium.files import written_whole
 from florilegium.manifest import Manifest
 from florilegium.networks import build_network, describe_weights
-from florilegium.provenance import commit, hardware, versions
+from florilegium.provenance import origin
 from florilegium.state_dicts import load_state, read_state
 
 
@@ -34,12 +34,8 @@ def run_metadata(wildcards: Any, settings: Mapping[str, Any], manifest: Manifest
         "pretrained": settings["weights"] != "none",
         "settings": dict(settings),
         "class_names": manifest.class_names,
-        "provenance": {
-            "dataset": manifest.fingerprint,
-            "commit": commit(),
-            "versions": versions(),
-            "hardware": hardware(),
-        },
+        "provenance": origin(dict(settings), manifest.fingerprint)
+        | {"protocol": manifest.protocol, "fold": manifest.fold},
     }
 
 

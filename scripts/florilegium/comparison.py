@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+IDENTITY = ("recipe", "architecture", "seed", "protocol", "fold", "weights", "pretrained")  # all that is not measured
 TEST_METRICS = ("top1", "top1_low", "top1_high", "top5", "mean_per_class", "macro_f1")
 
 
@@ -29,7 +30,7 @@ def run_row(
         phase1: history of phase 1.
         phase2: history of phase 2.
     """
-    row = {key: metrics[key] for key in ("recipe", "architecture", "seed", "weights", "pretrained")}
+    row = {key: metrics[key] for key in IDENTITY}
     row |= {key: cost[key] for key in ("parameters", "gmacs", "file_mb")}
     row |= {"phase1_val_top1": phase1["val_top1"].max(), "phase2_val_top1": phase2["val_top1"].max()}
     row["val_top1"] = metrics["val"]["top1"]
@@ -43,17 +44,19 @@ def run_row(
 def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per recipe and architecture: means over seeds, and a 95 % interval of test top-1 that says what it is of.
 
-    With one seed it is the Wilson interval over the test images, with more the t interval over the seeds.
+    With one seed it is the Wilson interval over the test images, with more the t interval over the seeds, or over the
+    folds that they hold out.
     """
     rows = []
     for (recipe, architecture), group in runs.groupby(["recipe", "architecture"], sort=False):
-        numbers = group.drop(columns=["recipe", "architecture", "seed", "weights", "pretrained"]).mean()
+        numbers = group.drop(columns=[*IDENTITY]).mean()
         row = {"recipe": recipe, "architecture": architecture, "seeds": len(group), "weights": group["weights"].iloc[0]}
-        row |= {"pretrained": group["pretrained"].iloc[0]} | numbers.to_dict()
+        row |= {key: group[key].iloc[0] for key in ("protocol", "pretrained")} | numbers.to_dict()
         if len(group) > 1:
             mean, error = group["test_top1"].mean(), stats.sem(group["test_top1"])
             half = error * stats.t.ppf(0.975, len(group) - 1)
-            row |= {"test_top1_low": mean - half, "test_top1_high": mean + half, "interval_over": "seeds"}
+            row |= {"test_top1_low": mean - half, "test_top1_high": mean + half}
+            row["interval_over"] = "folds" if group["fold"].notna().all() else "seeds"
         else:
             row["interval_over"] = "test images"
         rows.append(row)

@@ -1,26 +1,30 @@
-"""The configuration: validated against config/schema.yaml, completed with its defaults, resolved for one run."""
+"""The configuration: checked, completed with its defaults, resolved for one run; types and defaults: schema.yaml."""
 
 from __future__ import annotations
 
 import copy
-import functools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from florilegium.catalogue import check_network, is_path
 from florilegium.errors import UserError, nearest
+from florilegium.schema import schema, validated, with_defaults
 
-SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
+FLOWERS102_TRAINING_IMAGES = 1020  # of the official split, ten of each class
 
 
-@functools.cache
-def schema() -> dict[str, Any]:
-    """The JSON schema of the configuration."""
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+def read(paths: Iterable[str | os.PathLike]) -> dict[str, Any]:
+    """The completed configuration of some files, each merged key by key into those before it, as Snakemake does."""
+    config: dict[str, Any] = {}
+    for path in paths:
+        if not os.path.exists(path):
+            raise UserError(f"config: {path} does not exist; expected a YAML file")
+        _merge(config, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+    return complete(config)
 
 
 def complete(config: dict[str, Any]) -> dict[str, Any]:
@@ -29,98 +33,63 @@ def complete(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one line with the key's path, what was found and what is expected.
     """
-    config = _typed(config, schema())
-    errors = jsonschema.Draft202012Validator(schema()).iter_errors(config)
-    first = min(
-        errors, key=lambda error: (error.validator != "additionalProperties", str(error.json_path)), default=None
-    )
-    if first is not None:
-        raise UserError(_explain(first))
-    completed = _with_defaults(config, schema())
-    _check_meaning(completed)
+    config = validated(config)
+    recipes = config["recipe_definitions"]
+    config["recipe_definitions"] = {name: _extended(recipes, name) for name in recipes}
+    completed = with_defaults(config, schema())
+    _check_dataset(completed["dataset"])
+    _check_recipes(completed)
+    _check_weights(completed)
+    for architecture in completed["architectures"]:
+        for recipe in completed["recipes"]:
+            _check_run(completed, recipe, architecture)
     return completed
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
-    place = error.json_path.removeprefix("$").removeprefix(".") or "config"
-    expected = error.schema.get("description", "")
-    if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = next(key for key in error.instance if key not in known)
-        prefix = "" if place == "config" else f"{place}."
-        return f"{prefix}{unknown}: unknown key{nearest(unknown, known)} (known here: {', '.join(known)})"
-    text = f"{place}: {error.message}{_yaml_hint(error)}"
-    return f"{text} ({' '.join(expected.split())})" if expected else text
+def _extended(recipes: dict[str, Any], name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A recipe with the values of the recipe that it extends, its overrides included, below its own."""
+    own = {key: value for key, value in recipes[name].items() if key != "extends"}
+    base = recipes[name].get("extends")
+    if base is None:
+        return own
+    key, chain = f"recipe_definitions.{name}.extends", (*extended_by, name)
+    if base in chain:
+        raise UserError(f"{key}: {' extends '.join((*chain, base))}; expected no circle")
+    if base not in recipes:
+        raise UserError(f"{key}: '{base}' is not defined{nearest(base, recipes)} (defined: {', '.join(recipes)})")
+    return _merge(copy.deepcopy(_extended(recipes, base, chain)), own)
 
 
-def _yaml_hint(error: jsonschema.ValidationError) -> str:
-    """YAML takes 1e-3, without a dot, for text."""
-    try:
-        number = float(error.instance) if isinstance(error.instance, str) and error.validator == "type" else None
-    except ValueError:
-        number = None
-    return "" if number is None else f"; write {number!r}, YAML reads {error.instance} as text"
-
-
-def _resolve(part: dict[str, Any]) -> dict[str, Any]:
-    reference = part.get("$ref", "")
-    return schema()["$defs"][reference.rsplit("/", 1)[1]] if reference else part
-
-
-def _typed(value: Any, part: Any) -> Any:
-    """Numbers and nulls that came as text become what they are: Snakemake's --config hands nested values on as text."""
-    part = _resolve(part) if isinstance(part, dict) else {}
-    if isinstance(value, dict):
-        properties, others = part.get("properties", {}), part.get("additionalProperties")
-        return {key: _typed(below, properties.get(key, others)) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_typed(item, part.get("items")) for item in value]
-    kinds = [part["type"]] if isinstance(part.get("type"), str) else part.get("type", [])
-    is_text = isinstance(value, str) and kinds and ("string" not in kinds or (value == "null" and "null" in kinds))
-    return yaml.safe_load(value) if is_text else value
-
-
-def _with_defaults(value: Any, part: dict[str, Any], partial: bool = False) -> Any:
-    part = _resolve(part)
-    if isinstance(value, list):
-        return [_with_defaults(item, part.get("items", {})) for item in value]
-    if not isinstance(value, dict):
-        # JSON Schema takes 20.0 for an integer, range() does not.
-        return int(value) if part.get("type") == "integer" else value
-    properties, others = part.get("properties", {}), part.get("additionalProperties")
-    # An override holds only what differs: a default there would undo the recipe's own value.
-    partial = partial or part is schema()["$defs"]["overrides"]
-    filled = {}
-    for key, below in properties.items():
-        if key in value:
-            filled[key] = _with_defaults(value[key], below, partial)
-        elif not partial and ("default" in below or "$ref" in below):
-            filled[key] = _with_defaults(below.get("default", {}), below)
-    for key in value:
-        if key not in properties:
-            filled[key] = _with_defaults(value[key], others if isinstance(others, dict) else {})
-    return filled
-
-
-def _check_meaning(config: dict[str, Any]) -> None:
-    """What a schema cannot say: keys that have to fit each other."""
-    dataset, split = config["dataset"], config["dataset"]["split"]
+def _check_dataset(dataset: dict[str, Any]) -> None:
+    split = dataset["split"]
     shares = split["train"] + split["val"] + split["test"]
     if abs(shares - 1) > 1e-6:
         raise UserError(f"dataset.split: train + val + test add up to {shares:g}; expected 1")
-    if dataset["kind"] == "folder" and not dataset["root"]:
-        raise UserError("dataset.root: null; expected the folder of your photographs, because dataset.kind is folder")
+    wanted = {"folder": "folder of your photographs", "csv": "CSV that lists your photographs"}.get(dataset["kind"])
+    if wanted and not dataset["root"]:
+        raise UserError(f"dataset.root: null; expected the {wanted}, because dataset.kind is {dataset['kind']}")
+    for key in ("root",) * (dataset["kind"] == "csv") + ("class_names",):
+        if dataset[key] and not os.path.isfile(dataset[key]):
+            raise UserError(f"dataset.{key}: {dataset[key]} is not a file; expected one, for example a CSV")
+
+
+def _check_recipes(config: dict[str, Any]) -> None:
+    defined = config["recipe_definitions"]
     for recipe in config["recipes"]:
-        if recipe not in config["recipe_definitions"]:
+        if recipe not in defined:
             raise UserError(
-                f"recipes: '{recipe}' is not defined in recipe_definitions (defined: "
-                f"{', '.join(config['recipe_definitions'])}){nearest(recipe, config['recipe_definitions'])}"
+                f"recipes: '{recipe}' is not defined in recipe_definitions (defined: {', '.join(defined)})"
+                f"{nearest(recipe, defined)}"
             )
-    named = [(f"weights.{name}", name) for name in config["weights"] if name != "default"]
-    for recipe, settings in config["recipe_definitions"].items():
-        named += [(f"recipe_definitions.{recipe}.overrides.{name}", name) for name in settings["overrides"]]
-    for key, architecture in named:
-        check_network(architecture, "none", key)
+    for recipe, settings in defined.items():
+        for architecture in settings["overrides"]:
+            check_network(architecture, "none", f"recipe_definitions.{recipe}.overrides.{architecture}")
+
+
+def _check_weights(config: dict[str, Any]) -> None:
+    for architecture, weights in config["weights"].items():
+        if architecture != "default":
+            check_network(architecture, weights, f"weights.{architecture}")
     for architecture in config["architectures"]:
         weights = weights_of(config, architecture)
         check_network(architecture, weights)
@@ -128,13 +97,29 @@ def _check_meaning(config: dict[str, Any]) -> None:
             raise UserError(
                 f"weights: {weights} (for {architecture}) does not exist; expected a state dict of torchvision's layout"
             )
-        for recipe in config["recipes"]:
-            settings = run_settings(config, recipe, architecture)
-            if settings["crop"] > settings["resize"]:
-                raise UserError(
-                    f"recipe_definitions.{recipe}.crop: {settings['crop']} (for {architecture}) is larger than "
-                    f"resize {settings['resize']}; expected at most resize"
-                )
+
+
+def _check_run(config: dict[str, Any], recipe: str, architecture: str) -> None:
+    settings, key = run_settings(config, recipe, architecture), f"recipe_definitions.{recipe}"
+    if settings["crop"] > settings["resize"]:
+        raise UserError(
+            f"{key}.crop: {settings['crop']} (for {architecture}) is larger than resize {settings['resize']}; "
+            f"expected at most resize"
+        )
+    images = known_training_images(config["dataset"])
+    if images is not None and settings["batch_size"] > images:
+        raise UserError(
+            f"{key}.batch_size: {settings['batch_size']} (for {architecture}) is larger than the training set; "
+            f"expected at most its {images} images"
+        )
+
+
+def known_training_images(dataset: dict[str, Any]) -> int | None:
+    """Training images of a dataset whose size follows from its description; None where the files must be counted."""
+    if dataset["split"]["folds"]:
+        return None
+    drawn = dataset["garden"]["species"] * dataset["garden"]["train"]
+    return {"garden": drawn, "flowers102": FLOWERS102_TRAINING_IMAGES}.get(dataset["kind"])
 
 
 def weights_of(config: dict[str, Any], architecture: str) -> str:
@@ -149,48 +134,13 @@ def run_settings(config: dict[str, Any], recipe: str, architecture: str) -> dict
     return _merge(settings, overrides.get(architecture, {}))
 
 
+def runs(config: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """Every (recipe, architecture, seed) that a completed configuration wants."""
+    return [(r, a, s) for r in config["recipes"] for a in config["architectures"] for s in config["seeds"]]
+
+
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     for key, value in changes.items():
-        base[key] = _merge(base.get(key, {}), value) if isinstance(value, dict) else value
+        below = base.get(key)
+        base[key] = _merge(below if isinstance(below, dict) else {}, value) if isinstance(value, dict) else value
     return base
-
-
-def reference_page() -> str:
-    """The text of docs/configuration.md: every key with its type, limits, default and description."""
-    lines = ["# Configuration reference", "", "Made from `config/schema.yaml` by `make docs`; a test compares the two."]
-    for key, part in schema()["properties"].items():
-        rows = _rows("", part)
-        head = ["", "| key | type | default | meaning |", "|---|---|---|---|"] if rows else []
-        kind = "" if rows else f" ({_kind(part)})"
-        lines += ["", f"## `{key}`{kind}", "", _description(part), *head, *rows]
-    return "\n".join(lines) + "\n"
-
-
-def _rows(prefix: str, part: dict[str, Any]) -> list[str]:
-    rows = []
-    below = dict(part.get("properties", {}))
-    if isinstance(part.get("additionalProperties"), dict):
-        others = _resolve(part["additionalProperties"])
-        below[f"<{others.get('title', 'name')}>"] = others
-    for key, value in below.items():
-        value = _resolve(value)
-        has_default = "default" in value and value.get("type") != "object"
-        default = f"`{yaml.safe_dump(value['default']).split(chr(10))[0]}`" if has_default else ""
-        rows.append(f"| `{prefix}{key}` | {_kind(value)} | {default} | {_description(value)} |")
-        if value is not schema()["$defs"]["overrides"]:  # the recipe's own keys once more
-            rows += _rows(f"{prefix}{key}.", value)
-    return rows
-
-
-def _description(part: dict[str, Any]) -> str:
-    return " ".join(part.get("description", "").split())
-
-
-def _kind(part: dict[str, Any]) -> str:
-    """Type and limits in words."""
-    if "enum" in part:
-        return " / ".join(f"`{value}`" for value in part["enum"])
-    kind = part["type"] if isinstance(part["type"], str) else " or ".join(part["type"])
-    kind = {"object": "section", "array": f"list of {part.get('items', {}).get('type')}s"}.get(kind, kind)
-    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    return ", ".join([kind, *(f"{sign} {part[key]}" for key, sign in signs.items() if key in part)])

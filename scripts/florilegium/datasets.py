@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
+from florilegium.class_names import shown_names
 from florilegium.errors import UserError
-from florilegium.images import is_image
+from florilegium.images import SUFFIXES, is_image
+from florilegium.labels_csv import read_labels
+from florilegium.splits import SPLITS, drawn_split
 
-SPLITS = ("train", "val", "test")
 
-
-def list_photographs(kind: str, root: Path, split: dict[str, Any]) -> pd.DataFrame:
+def list_photographs(kind: str, root: Path, split: dict[str, Any], class_names: Path | None = None) -> pd.DataFrame:
     """One row per photograph.
 
     Args:
-        kind: `flowers102`, `folder` or `garden`.
-        root: the dataset's folder.
-        split: shares `train`, `val`, `test` and `seed`, for a folder that is not split yet.
+        kind: `flowers102`, `folder`, `csv` or `garden`.
+        root: the dataset's folder; for `csv` the CSV file.
+        split: shares `train`, `val`, `test` and `seed`, for photographs that are not split yet; `folds`.
+        class_names: a mapping file from the dataset's own class names to the shown ones.
 
     Returns:
         Columns path, label (0 … classes - 1), class_name, split; sorted by split and path.
 
     Raises:
-        UserError: the folder is missing or holds no classes.
+        UserError: the folder or file is missing, holds no classes, or names something impossible.
     """
-    rows = _flowers102(root) if kind == "flowers102" else _folder(root, split)
+    rows = {"flowers102": _flowers102, "csv": _csv}.get(kind, _folder)(root, split)
     table = pd.DataFrame(rows, columns=["path", "class_name", "split"])
+    _refuse_undecodable(table["path"])
     names = flowers102_names() if kind == "flowers102" else sorted(table["class_name"].unique())
     table["label"] = table["class_name"].map({name: label for label, name in enumerate(names)})
+    if class_names:
+        table["class_name"] = table["class_name"].map(shown_names(class_names, names))
     order = table["split"].map({name: place for place, name in enumerate(SPLITS)})
     table = table.assign(order=order).sort_values(["order", "path"], ignore_index=True)
     return table[["path", "label", "class_name", "split"]]
+
+
+def passed_over(kind: str, root: Path) -> dict[str, int]:
+    """How many files of a folder are no photographs by their name, by suffix; empty for a dataset with a list."""
+    if kind in ("flowers102", "csv"):
+        return {}
+    return dict(
+        Counter(_suffix(path) for path in root.rglob("*") if path.is_file() and not is_image(path)).most_common()
+    )
+
+
+def _suffix(path: Path) -> str:
+    return "hidden" if path.name.startswith(".") else path.suffix.lower() or "no suffix"
+
+
+def _refuse_undecodable(paths: Iterable[str]) -> None:
+    for path in paths:
+        try:
+            path.encode("utf-8")
+        except UnicodeEncodeError as error:
+            shown = path.encode("utf-8", "backslashreplace").decode()
+            raise UserError(f"dataset.root: the name of {shown} is not UTF-8; rename the file or folder") from error
 
 
 def flowers102_names() -> list[str]:
@@ -45,7 +73,7 @@ def flowers102_names() -> list[str]:
     return list(Flowers102.classes)
 
 
-def _flowers102(root: Path) -> list[tuple[str, str, str]]:
+def _flowers102(root: Path, _split: dict[str, Any]) -> list[tuple[str, str, str]]:
     from torchvision.datasets import Flowers102
 
     folder = root if (root / "jpg").is_dir() else root / "flowers-102"
@@ -75,54 +103,44 @@ def missing_flowers102(root: Path) -> str:
     )
 
 
+def _csv(root: Path, split: dict[str, Any]) -> Iterable[tuple[str, str, str]]:
+    table = read_labels(root)
+    if "split" in table:
+        return table.itertuples(index=False, name=None)
+    return drawn_split(table.itertuples(index=False, name=None), split)
+
+
 def _folder(root: Path, split: dict[str, Any]) -> list[tuple[str, str, str]]:
     if not root.is_dir():
         raise UserError(f"dataset.root: {root} is not a folder; expected train/val/test/<class>/ or <class>/ in it")
-    folders = {path.name for path in root.iterdir() if path.is_dir()}
-    present = folders & {*SPLITS}
-    if present and present != {*SPLITS}:
-        missing = ", ".join(sorted({*SPLITS} - present))
+    present = {path.name for path in root.iterdir() if path.is_dir()} & {*SPLITS}
+    missing = {*SPLITS} - present - ({"val"} if split.get("folds") else set())
+    if present and missing:
         raise UserError(
-            f"dataset.root: {root} has {', '.join(sorted(present))} but no {missing}; expected all three or none"
+            f"dataset.root: {root} has {', '.join(sorted(present))} but no {', '.join(sorted(missing))}; expected all "
+            f"three or none"
         )
     if present:
-        return [(path, name, part) for part in SPLITS for path, name in _classes_of(root / part)]
-    return _drawn_split(_classes_of(root), split)
+        return [(path, name, part) for part in SPLITS if part in present for path, name in _classes_of(root / part)]
+    return drawn_split(_classes_of(root), split)
 
 
 def _classes_of(folder: Path) -> list[tuple[str, str]]:
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     rows = []
     for path in classes:
-        files = sorted(str(file) for file in path.rglob("*") if file.is_file() and is_image(file))
-        if not files:
-            raise UserError(f"dataset.root: class '{path.name}' in {folder} holds no pictures; expected at least one")
-        rows += [(file, path.name) for file in files]
+        # A link that leads nowhere is no file; it is listed all the same, for the audit to name it.
+        files = [file for file in path.rglob("*") if file.is_file() or file.is_symlink() and not file.is_dir()]
+        pictures = sorted(str(file) for file in files if is_image(file))
+        if not pictures:
+            others = ", ".join(sorted({_suffix(file) for file in files}))
+            raise UserError(
+                f"dataset.root: class '{path.name}' in {folder} holds no pictures"
+                f"{f' (only {others})' if others else ''}; expected at least one of {' '.join(SUFFIXES)}"
+            )
+        rows += [(file, path.name) for file in pictures]
     if not rows:
         raise UserError(
             f"dataset.root: {folder} holds no class folders with pictures; expected {folder}/<class>/<picture>.jpg"
         )
     return rows
-
-
-def _drawn_split(rows: list[tuple[str, str]], split: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Split class by class with the given shares; deterministic for a seed."""
-    table = pd.DataFrame(rows, columns=["path", "class_name"])
-    counts = table["class_name"].value_counts()
-    if counts.min() < 3:
-        raise UserError(
-            f"dataset.split: class '{counts.idxmin()}' has {counts.min()} picture(s); "
-            f"expected at least 3, one each for train, val and test"
-        )
-    drawn = []
-    for name, group in table.groupby("class_name"):
-        files = group["path"].tolist()
-        # At least one picture each, whatever the shares round to.
-        held_out = max(2, round(len(files) * (split["val"] + split["test"])))
-        held_out = min(held_out, len(files) - 1)
-        test = min(max(1, round(held_out * split["test"] / (split["val"] + split["test"]))), held_out - 1)
-        train_files, rest = train_test_split(files, test_size=held_out, random_state=split["seed"])
-        val_files, test_files = train_test_split(rest, test_size=test, random_state=split["seed"])
-        parts = {"train": train_files, "val": val_files, "test": test_files}
-        drawn += [(file, name, part) for part, chosen in parts.items() for file in chosen]
-    return drawn

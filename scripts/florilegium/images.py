@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+MODES = {  # Pillow's names as people say them
+    **{"1": "black and white", "L": "greyscale", "LA": "greyscale with transparency", "P": "palette"},
+    **{"PA": "palette with transparency", "RGBA": "transparency", "I": "16-bit greyscale", "F": "float greyscale"},
+    **dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N"), "16-bit greyscale"),
+}
 SMALLEST = 8  # pixels; a shorter side tells a network nothing
 
 
@@ -33,8 +38,35 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     with Image.open(path) as image:
         if at_least:
             image.draft(None, (2 * at_least, 2 * at_least))
-        image.load()
-        return to_rgb(ImageOps.exif_transpose(image))
+        return upright_rgb(image)
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened picture as upright RGB; of several frames the first.
+
+    Raises:
+        OSError: the file is truncated or damaged.
+    """
+    image.load()
+    return to_rgb(ImageOps.exif_transpose(image))
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened picture as a person sees it."""
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return image.size[::-1] if turned else image.size
+
+
+def conversions(image: Image.Image) -> str:
+    """What has to be changed to make an opened picture upright RGB: `CMYK, EXIF rotation`; usually nothing."""
+    found = [MODES.get(image.mode, image.mode)] if image.mode != "RGB" else []
+    if "transparency" in image.info and image.mode != "P":
+        found.append("transparent colour")
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        found.append("EXIF rotation")
+    if getattr(image, "n_frames", 1) > 1:
+        found.append("first of several frames")
+    return ", ".join(found)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -12,13 +12,26 @@ from florilegium.files import read_json
 
 
 class Manifest:
-    """results/data/manifest.csv and the dataset.json beside it."""
+    """results/data/manifest.csv and the dataset.json beside it, as one run sees them."""
 
-    def __init__(self, path: str | os.PathLike, dataset: str | os.PathLike):
-        """Read both files."""
+    def __init__(self, path: str | os.PathLike, dataset: str | os.PathLike, seed: int | None = None):
+        """Read both files.
+
+        Args:
+            path: manifest.csv.
+            dataset: dataset.json.
+            seed: the run's; with cross-validation, fold `seed mod folds` is its val split and the other folds are its
+                train split. None keeps the splits as they were listed.
+        """
         # A class may be called "null" or "NA": no text is a missing value here.
         self.table = pd.read_csv(path, keep_default_na=False, dtype={"class_name": str, "path": str})
         self.dataset: dict[str, Any] = read_json(dataset)
+        folds = self.dataset.get("folds")
+        self.fold: int | None = None if seed is None or not folds else int(seed) % folds
+        if self.fold is not None:
+            held_out = pd.to_numeric(self.table["fold"]) == self.fold
+            self.table.loc[self.table["split"] != "test", "split"] = "train"
+            self.table.loc[held_out, "split"] = "val"
 
     @property
     def class_names(self) -> list[str]:
@@ -27,8 +40,13 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of every image's digest, label and split."""
+        """sha256 of every image's digest, label, split and fold."""
         return self.dataset["fingerprint"]
+
+    @property
+    def protocol(self) -> str:
+        """How validation images were set apart, in words."""
+        return self.dataset["protocol"]
 
     def rows(self, split: str) -> np.ndarray:
         """Positions of a split's images in the manifest, and so in every pixel file."""

@@ -57,18 +57,27 @@ def comparison_page(runs: pd.DataFrame, chosen: pd.Series, rivals: pd.DataFrame,
     runs = runs.assign(interval=[_interval(row) for row in runs.itertuples()])
     head = "".join(f'<th title="{escape(about)}">{escape(name)}</th>' for name, _, about in COLUMNS.values())
     body = "\n".join(_table_row(row, chosen) for _, row in runs.sort_values("val_top1", ascending=False).iterrows())
-    images = ", ".join(f"{dataset['images'][split]} {split}" for split in ("train", "val", "test"))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Comparison of the networks</title>
 <style>{STYLE}</style></head><body>
 <h1>{escape(display_name(chosen["architecture"]))} is what validation chooses</h1>
 <p class="note">{_answer(chosen, rivals)}</p>
-<p class="note">{len(dataset["class_names"])} classes; images: {images}. Validation chose every checkpoint and
-the network; test was read once per run, for this table.{_random_note(runs)}</p>
+<p class="note">{len(dataset["class_names"])} classes; images: {_images(dataset, runs)}.
+Validation chose every checkpoint and the network; test was read once per run, for this table.{_random_note(runs)}</p>
 <div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table></div></body></html>
 """
+
+
+def _images(dataset: dict, runs: pd.DataFrame) -> str:
+    counts = dataset["images"]
+    if not dataset.get("folds"):
+        return ", ".join(f"{counts[split]} {split}" for split in ("train", "val", "test"))
+    return (
+        f"{counts['train'] + counts['val']} train + val, {counts['test']} test. Protocol: "
+        f"{escape(dataset['protocol'])}; these runs hold out {runs['fold'].nunique()} of {dataset['folds']} folds"
+    )
 
 
 def _interval(row) -> str:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from florilegium.files import file_digest
+
+PROJECT = Path(__file__).parents[2]
 PACKAGES = ("torch", "torchvision", "snakemake", "numpy", "pandas", "pillow", "scikit-learn", "onnx", "onnxruntime")
 
 
@@ -26,16 +31,42 @@ def versions() -> dict[str, str]:
 
 def commit() -> str:
     """The workflow's git commit, `-dirty` when a tracked file differs, or `unknown` outside of a checkout."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
+def code_digest() -> str:
+    """sha256 over the Snakefile, the rules and the scripts: tells two uncommitted states of one commit apart."""
+    files = [PROJECT / "Snakefile", *(PROJECT / "rules").glob("*.smk"), *(PROJECT / "scripts").rglob("*.py")]
+    return digest_of({str(path.relative_to(PROJECT)): file_digest(path) for path in files})
+
+
+def now() -> str:
+    """The time as ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def origin(config: Any, dataset: str) -> dict[str, Any]:
+    """What decided a result, and when and where it was written.
+
+    Args:
+        config: the part of the configuration that decided it.
+        dataset: fingerprint of the photographs.
+    """
+    return {
+        "config_sha256": digest_of(config),
+        "dataset_sha256": dataset,
+        "commit": commit(),
+        "code_sha256": code_digest(),
+        "versions": versions(),
+        "hardware": hardware(),
+        "written": now(),
+    }
+
+
 def hardware() -> dict[str, Any]:
     """Processor, cores, memory in GiB and operating system."""
-    import os
-
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),

@@ -55,6 +55,18 @@ def test_the_report_asks_the_network_for_nothing(browser, small_run):
     assert [url for url in asked if url.startswith("http")] == []
 
 
+def test_the_audit_is_in_the_report_and_shows_the_photographs(browser, small_run):
+    browser.get((small_run.folder / "results" / "data" / "audit.html").as_uri())
+    assert "95 photographs of 5 classes can be trained on" in body(browser)
+    pictures = browser.find_elements(By.TAG_NAME, "img")
+    assert len(pictures) >= 5
+    assert all(picture.get_property("naturalWidth") > 0 for picture in pictures)
+    width = browser.execute_script("return [document.body.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1], "nothing sticks out"
+    report = (small_run.folder / "results" / "report.html").read_text(encoding="utf-8")
+    assert "audit of the photographs" in report
+
+
 def test_the_table_shows_the_numbers_of_the_metrics_files(browser, small_run):
     browser.get((small_run.folder / "results" / "comparison" / "table.html").as_uri())
     shown = body(browser)

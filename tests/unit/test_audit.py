@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from florilegium import audit, datasets
+from florilegium import audit, datasets, duplicates, splits
 from florilegium.errors import UserError
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42}
@@ -21,7 +21,9 @@ def photos(tmp_path, photograph):
 
 
 def audited(root):
-    return audit.audited(datasets.list_photographs("folder", root, SHARES), workers=1)
+    good, skipped = audit.audited(datasets.list_photographs("folder", root, SHARES), workers=1)
+    assert skipped.empty
+    return good.assign(fold=pd.NA)
 
 
 def refusal(root):
@@ -40,7 +42,8 @@ def test_good_pictures_are_measured_upright_and_digested(photos, photograph):
     table = audited(photos).set_index("path")
     assert table["sha256"].str.fullmatch("[0-9a-f]{64}").all()
     turned = table.loc[str(photos / "train" / "rose" / "turned.jpg")]
-    assert (turned["width"], turned["height"], turned["mode"]) == (20, 40, "RGB")
+    assert (turned["width"], turned["height"], turned["converted"]) == (20, 40, "EXIF rotation")
+    assert (table["converted"] == "").sum() == 12
     assert "problem" not in table
 
 
@@ -51,6 +54,17 @@ def test_a_truncated_jpeg_is_refused_by_its_path(photos, keep):
     victim.write_bytes(content[: keep if keep in (0, 3) else int(keep * len(content))])
     message = refusal(photos)
     assert "1 picture(s) cannot be used" in message and str(victim) in message and "truncated" in message
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9, 0.999])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_large_jpeg_is_read_to_its_last_row_too(photos, photograph, keep, progressive):
+    victim = photograph(photos / "val" / "rose" / "large.jpg", 9, size=(1600, 1200), progressive=progressive)
+    found = audited(photos).set_index("path").loc[str(victim)]
+    assert (found["width"], found["height"]) == (1600, 1200)
+    content = victim.read_bytes()
+    victim.write_bytes(content[: int(keep * len(content))])
+    assert f"{victim}: unreadable or truncated: image file is truncated" in refusal(photos)
 
 
 @pytest.mark.parametrize("content", [b"<html>404 Not Found</html>", b"\xff\xd8\xff" + bytes(500), bytes(1000)])
@@ -93,27 +107,66 @@ def test_one_class_only_is_refused(tmp_path, photograph):
     assert "one class only, 'rose'; expected at least two" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("split", datasets.SPLITS)
+@pytest.mark.parametrize("split", splits.SPLITS)
 def test_a_split_without_images_is_refused(split):
-    rows = [(f"{name}.jpg", 0, name, part) for name in "ab" for part in datasets.SPLITS if part != split]
+    rows = [(f"{name}.jpg", 0, name, part) for name in "ab" for part in splits.SPLITS if part != split]
     table = pd.DataFrame(rows, columns=["path", "label", "class_name", "split"])
     with pytest.raises(UserError, match=f"zero {split} images"):
-        audit.check_classes(table)
+        splits.check_classes(table)
 
 
 def test_the_same_picture_in_two_splits_is_listed_with_both_places(photos):
-    original, copy = photos / "train" / "rose" / "0.jpg", photos / "test" / "aster" / "copy of rose.jpg"
+    original, copy = photos / "train" / "rose" / "0.jpg", photos / "test" / "rose" / "copy of rose.jpg"
     copy.write_bytes(original.read_bytes())
     within = photos / "train" / "rose" / "again.jpg"  # within one split nothing leaks
     within.write_bytes((photos / "train" / "rose" / "1.jpg").read_bytes())
-    (pair,) = audit.duplicates_across_splits(audited(photos))
-    assert pair == [f"{original} (train)", f"{copy} (test)"]
+    (pair,) = duplicates.across_splits(audited(photos), "sha256")
+    assert pair == [
+        {"path": str(original), "class_name": "rose", "part": "train"},
+        {"path": str(copy), "class_name": "rose", "part": "test"},
+    ]
 
 
 def test_different_pictures_are_no_duplicates(photos):
-    assert audit.duplicates_across_splits(audited(photos)) == []
+    table = audited(photos)
+    assert duplicates.across_splits(table, "sha256") == []
+    assert duplicates.across_splits(table.assign(near=duplicates.near_groups(table["hash"])), "near") == []
+
+
+def test_the_same_picture_in_two_folds_is_listed(photos):
+    original, copy = photos / "train" / "rose" / "0.jpg", photos / "train" / "rose" / "again.jpg"
+    copy.write_bytes(original.read_bytes())
+    table = audited(photos)
+    table["fold"] = pd.Series(range(len(table)), dtype="Int64") % 2
+    table.loc[table["path"].isin([str(original), str(copy)]), "fold"] = [0, 1]
+    (pair,) = duplicates.across_splits(table, "sha256")
+    assert [picture["part"] for picture in pair] == ["fold 0", "fold 1"]
+
+
+def test_skipping_goes_on_without_bad_pictures_and_says_why(photos):
+    (photos / "train" / "rose" / "bad.jpg").write_bytes(b"<html>")
+    listed = datasets.list_photographs("folder", photos, SHARES)
+    good, skipped = audit.audited(listed, 1, on_bad_image="skip")
+    assert len(good) == 12 and good.index.tolist() == list(range(12))
+    assert skipped["path"].tolist() == [str(photos / "train" / "rose" / "bad.jpg")]
+    assert skipped["problem"].iloc[0].startswith("unreadable or truncated: cannot identify image file")
+    pd.testing.assert_frame_equal(good, audited(photos_without(photos, "bad.jpg")).drop(columns="fold"))
+
+
+def photos_without(photos, name):
+    for path in photos.rglob(name):
+        path.unlink()
+    return photos
+
+
+def test_skipping_every_picture_of_a_class_is_refused(photos):
+    for path in photos.rglob("rose/*.jpg"):
+        path.write_bytes(b"")
+    listed = datasets.list_photographs("folder", photos, SHARES)
+    with pytest.raises(UserError, match="class 'rose' has no usable picture left"):
+        audit.audited(listed, 1, on_bad_image="skip")
 
 
 def test_two_processes_find_what_one_finds(photos):
     listed = datasets.list_photographs("folder", photos, SHARES)
-    pd.testing.assert_frame_equal(audit.audited(listed, 2), audit.audited(listed, 1))
+    pd.testing.assert_frame_equal(audit.audited(listed, 2)[0], audit.audited(listed, 1)[0])

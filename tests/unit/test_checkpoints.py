@@ -16,7 +16,7 @@ NAMES = ["Käthes Maiglanz", "rose", "NA"]
 @pytest.fixture
 def metadata(settings):
     wildcards = SimpleNamespace(recipe="small", architecture="resnet18", seed="7")
-    manifest = SimpleNamespace(class_names=NAMES, fingerprint="f" * 64)
+    manifest = SimpleNamespace(class_names=NAMES, fingerprint="f" * 64, protocol="fixed split", fold=None)
     return run_metadata(wildcards, settings | {"weights": "none"}, manifest)
 
 
@@ -27,7 +27,7 @@ def test_metadata_says_which_run_on_what_by_which_code_in_plain_values(metadata)
     assert metadata["class_names"] == NAMES
     provenance = metadata["provenance"]
     assert (
-        provenance["dataset"] == "f" * 64
+        provenance["dataset_sha256"] == "f" * 64
         and provenance["versions"]["torch"] == torch.__version__.split("+")[0]
         or (provenance["versions"]["torch"] == torch.__version__)
     )

@@ -13,6 +13,8 @@ def run(architecture, seed=1, val=0.8, test=0.7, pretrained=True, parameters=1e6
         "recipe": "lesson",
         "architecture": architecture,
         "seed": seed,
+        "protocol": "fixed split",
+        "fold": None,
         "weights": "IMAGENET1K_V1" if pretrained else "none (random backbone)",
         "pretrained": pretrained,
         "parameters": parameters,
@@ -30,6 +32,12 @@ def test_several_seeds_give_their_mean_and_the_t_interval():
     assert row["seeds"] == 3
     assert (row["test_top1"], row["test_top1_low"], row["test_top1_high"]) == pytest.approx((sum(tests) / 3, low, high))
     assert row["interval_over"] == "seeds"
+
+
+def test_seeds_that_hold_out_folds_give_an_interval_over_folds():
+    runs = [run("resnet18", seed, test=0.7 + seed / 100) | {"fold": seed, "protocol": "2-fold"} for seed in range(2)]
+    row = by_architecture(pd.DataFrame(runs)).iloc[0]
+    assert (row["interval_over"], row["protocol"]) == ("folds", "2-fold")
 
 
 def test_one_seed_keeps_the_interval_over_images_and_says_so():

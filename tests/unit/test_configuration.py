@@ -1,13 +1,16 @@
 """A configuration is either complete and possible, or refused in one line that names the key."""
 
 import copy
+from math import inf, nan
 
 import jsonschema
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from florilegium import configuration
 from florilegium.errors import UserError
+from florilegium.schema import schema
 
 LESSON = "recipe_definitions.lesson"
 
@@ -49,7 +52,7 @@ def merge(base, changes):
 
 
 def test_the_schema_itself_is_a_schema():
-    jsonschema.Draft202012Validator.check_schema(configuration.schema())
+    jsonschema.Draft202012Validator.check_schema(schema())
 
 
 def test_completing_twice_changes_nothing_and_leaves_the_input_alone(config):
@@ -57,7 +60,7 @@ def test_completing_twice_changes_nothing_and_leaves_the_input_alone(config):
     before = copy.deepcopy(config)
     once = configuration.complete(config)
     assert config == before
-    assert once["dataset"]["split"] == {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42}
+    assert once["dataset"]["split"] == {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42, "folds": None}
     assert once["recipe_definitions"]["lesson"]["phase2"]["schedule"] == {"step_size": 15, "gamma": 0.1}
     assert configuration.complete(once) == once
 
@@ -103,6 +106,16 @@ def test_a_recipe_of_nothing_is_the_lesson(config):
         (f"{LESSON}.phase2.head_learning_rate", 0, [f"{LESSON}.phase2.head_learning_rate: 0"]),
         (f"{LESSON}.dropout", 1, [f"{LESSON}.dropout: 1"]),
         (f"{LESSON}.precision", "fp8", [f"{LESSON}.precision: 'fp8' is not one of"]),
+        (f"{LESSON}.phase1.learning_rate", nan, [f"{LESSON}.phase1.learning_rate: nan", "expected a finite number"]),
+        (f"{LESSON}.weight_decay", inf, [f"{LESSON}.weight_decay: inf", "expected a finite number"]),
+        (f"{LESSON}.phase1.epochs", inf, [f"{LESSON}.phase1.epochs: inf is not of type 'integer'"]),
+        (f"{LESSON}.phase2", [30], [f"{LESSON}.phase2: [30] is not of type 'object'"]),
+        (f"{LESSON}.batch_size", 1021, [f"{LESSON}.batch_size: 1021 (for resnet18)", "at most its 1020 images"]),
+        (f"{LESSON}.overrides.resnet50", {"batch_size": 2000}, [f"{LESSON}.batch_size: 2000 (for resnet50)"]),
+        ("architectures", ["vit_h_14"], ["weights.vit_h_14: torchvision has no weights 'IMAGENET1K_V1'", "E2E"]),
+        (f"{LESSON}.extends", "lessen", [f"{LESSON}.extends: 'lessen' is not defined; nearest: lesson"]),
+        (f"{LESSON}.extends", "lesson", [f"{LESSON}.extends: lesson extends lesson; expected no circle"]),
+        ("recipe_definitions.a/b", {}, ["recipe_definitions: 'a/b' does not match"]),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_key(config, path, value, expected):
@@ -114,7 +127,41 @@ def test_what_cannot_be_is_refused_by_its_key(config, path, value, expected):
 
 def test_a_missing_section_is_refused_by_name(config):
     del config["architectures"]
-    assert "'architectures' is a required property" in refusal(config)
+    assert refusal(config) == "architectures: missing; expected The networks that run, by their torchvision names."
+
+
+def test_a_batch_larger_than_the_drawn_training_set_is_refused(config):
+    config["dataset"] = {"kind": "garden", "garden": {"species": 5, "train": 6}}
+    assert "batch_size: 32 (for resnet18) is larger than the training set; expected at most its 30" in refusal(config)
+
+
+def test_files_are_merged_key_by_key_as_snakemake_does(config, project, tmp_path):
+    overlay = {"seeds": [1, 2], "dataset": {"root": "photos"}, "recipe_definitions": {"lesson": {"crop": 200}}}
+    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    found = configuration.read([project / "config.yaml", tmp_path / "overlay.yaml"])
+    update_config(config, overlay)
+    assert found == configuration.complete(config)
+    assert configuration.runs(found)[:2] == [("lesson", "resnet18", 1), ("lesson", "resnet18", 2)]
+    with pytest.raises(UserError, match="nowhere.yaml does not exist"):
+        configuration.read([tmp_path / "nowhere.yaml"])
+
+
+def test_a_recipe_starts_from_the_values_of_the_one_it_extends(config):
+    recipes = config["recipe_definitions"]
+    recipes["lesson"]["phase2"]["epochs"] = 7
+    recipes["long"] = {"extends": "lesson", "phase2": {"schedule": {"step_size": 3}}}
+    recipes["longer"] = {"extends": "long", "overrides": {"efficientnet_b3": {"batch_size": 8}}}
+    completed = configuration.complete(config)
+    assert completed["recipe_definitions"]["lesson"] == recipes["lesson"], "the base stays as it was"
+    settings = configuration.run_settings(completed, "longer", "efficientnet_b3")
+    assert settings["phase2"] == recipes["lesson"]["phase2"] | {"schedule": {"step_size": 3, "gamma": 0.1}}
+    assert [settings[key] for key in ("resize", "crop", "batch_size")] == [320, 300, 8]
+    assert "extends" not in settings, "a resolved recipe stands on its own"
+
+
+def test_recipes_that_extend_each_other_are_refused(config):
+    config["recipe_definitions"] |= {"a": {"extends": "b"}, "b": {"extends": "a"}}
+    assert refusal(config) == "recipe_definitions.b.extends: a extends b extends a; expected no circle"
 
 
 def test_a_whole_number_written_with_a_point_is_a_whole_number(config):

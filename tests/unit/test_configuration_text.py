@@ -5,23 +5,24 @@ import re
 import pytest
 import yaml
 
-from florilegium import configuration
+from florilegium.configuration_page import reference_page
+from florilegium.schema import resolve, schema
 
 
 def properties(part, path=""):
     """(path, schema) of every property below a part of the schema; references resolved."""
-    part = configuration._resolve(part)
+    part = resolve(part)
     below = dict(part.get("properties", {}))
     if isinstance(part.get("additionalProperties"), dict):
         below["*"] = part["additionalProperties"]
     for name, value in below.items():
-        value = configuration._resolve(value)
+        value = resolve(value)
         yield f"{path}{name}", value
         yield from properties(value, f"{path}{name}.")
 
 
 def test_every_property_of_the_schema_is_described():
-    found = dict(properties(configuration.schema()))
+    found = dict(properties(schema()))
     assert len(found) > 60
     assert [path for path, part in found.items() if not part.get("description")] == []
 
@@ -36,12 +37,12 @@ def test_every_key_of_the_full_reproduction_has_a_comment(project):
 
 def test_the_reference_page_is_made_from_the_schema(project):
     page = (project / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert page == configuration.reference_page(), "run `make docs`"
+    assert page == reference_page(), "run `make docs`"
 
 
 def test_the_reference_page_has_a_line_for_every_key(config):
-    page = configuration.reference_page()
-    for path, part in properties(configuration.schema()):
+    page = reference_page()
+    for path, part in properties(schema()):
         if ".overrides.*." not in path.replace("recipe_definitions.*", "r"):
             name = path.rsplit(".", 1)[-1]
             assert name == "*" or f"{name}`" in page, path

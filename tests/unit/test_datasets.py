@@ -158,3 +158,68 @@ def test_the_flowers_are_found_by_their_folder_whatever_its_name_and_by_its_pare
     for root, folder in roots.items():
         paths = datasets.list_photographs("flowers102", root, SHARES)["path"]
         assert paths.str.startswith(f"{folder}/jpg/image_").all()
+
+
+def listed_csv(path, rows, **changes):
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return datasets.list_photographs("csv", path, SHARES | changes)
+
+
+def test_a_csv_with_splits_is_taken_as_it_is(tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "b.jpg"
+    rows = ["label,path,note,split", "7,my photos/a.jpg,x,test", f"NA,{elsewhere},,train", "7,c.jpg,,val"]
+    table = listed_csv(tmp_path / "labels.csv", rows)
+    assert table["path"].tolist() == [str(elsewhere), str(tmp_path / "c.jpg"), str(tmp_path / "my photos" / "a.jpg")]
+    assert table["class_name"].tolist() == ["NA", "7", "7"], "labels are text, whatever they look like"
+    assert table["label"].tolist() == [1, 0, 0]
+    assert table["split"].tolist() == ["train", "val", "test"]
+
+
+def test_a_csv_without_splits_is_drawn_as_a_folder_is(folder, tmp_path):
+    root = folder({"aster": 10, "rose": 5})
+    files = sorted(root.rglob("*.jpg"))
+    rows = ["path,label", *(f"{file.relative_to(tmp_path)},{file.parent.name}" for file in files)]
+    assert listed_csv(tmp_path / "labels.csv", rows).equals(listed(root))
+
+
+def test_a_csv_from_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_path):
+    rows = ["\ufeffpath,label,split", *(f"{part}.jpg,Gänseblümchen,{part}" for part in ("train", "val", "test"))]
+    assert set(listed_csv(tmp_path / "labels.csv", rows)["class_name"]) == {"Gänseblümchen"}
+
+
+NAMES = {
+    "names.csv": "name,shown\nn01,Käthes Maiglanz\nn02,no\n",
+    "names.yaml": "n02: no\nn01: Käthes Maiglanz\n",
+    "names.json": '{"n01": "Käthes Maiglanz", "n02": "no"}',
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mapping_gives_the_names_that_are_shown_and_leaves_labels_and_splits(folder, tmp_path, name):
+    root = folder({"n01": 6, "n02": 5})
+    (tmp_path / name).write_text(NAMES[name], encoding="utf-8")
+    plain, shown = listed(root), datasets.list_photographs("folder", root, SHARES, tmp_path / name)
+    assert shown["class_name"].tolist() == plain["class_name"].map({"n01": "Käthes Maiglanz", "n02": "no"}).tolist()
+    columns = ["path", "label", "split"]
+    assert shown[columns].equals(plain[columns])
+
+
+def test_with_folds_a_folder_needs_no_validation_split(folder):
+    root = folder({f"{split}/{name}": 4 for split in ("train", "test") for name in ("rose", "aster")})
+    assert listed(root, folds=2)["split"].value_counts().to_dict() == {"train": 8, "test": 8}
+    assert "no val" in refusal(root)
+
+
+def test_a_link_to_a_picture_is_a_picture_and_a_broken_link_is_left_for_the_audit(folder):
+    root = folder({"aster": 4, "rose": 3})
+    (root / "rose" / "linked.jpg").symlink_to(root / "aster" / "0.jpg")
+    (root / "rose" / "broken.jpg").symlink_to("nowhere.jpg")
+    assert listed(root).query("class_name == 'rose'")["path"].str.contains("linked|broken").sum() == 2
+
+
+def test_files_that_are_passed_over_are_counted_by_suffix(folder):
+    root = folder({"aster": 3, "rose": 3})
+    for name in ("a.heic", "b.HEIC", "notes.txt", ".DS_Store", "README"):
+        (root / "aster" / name).touch()
+    assert datasets.passed_over("folder", root) == {".heic": 2, ".txt": 1, "hidden": 1, "no suffix": 1}
+    assert datasets.passed_over("csv", root / "labels.csv") == {}

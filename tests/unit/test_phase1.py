@@ -31,7 +31,7 @@ def garden(tmp_path_factory):
     table = datasets.list_photographs("garden", root / "garden", {})
     table.to_csv(root / "manifest.csv", index=False)
     names = sorted(table["class_name"].unique())
-    files.write_json(root / "dataset.json", {"class_names": names, "fingerprint": "drawn"})
+    files.write_json(root / "dataset.json", {"class_names": names, "fingerprint": "drawn", "protocol": "fixed split"})
     pixels.write_pixels(root / "pixels.npy", table["path"].tolist(), 40, workers=1)
     return root
 

@@ -76,8 +76,11 @@ def test_planning_imports_no_torch(project):
 
 LIGHT = (
     "configuration",
+    "configuration_page",
+    "schema",
     "catalogue",
     "manifest",
+    "audit_page",
     "figures",
     "comparison_figures",
     "style",
@@ -103,13 +106,14 @@ def library(project):
     return names["library"]
 
 
-def test_a_steps_declared_library_is_what_it_loads(library, project):
+def test_a_steps_declared_library_is_its_script_and_what_that_loads(library, project):
     steps = sorted(path.stem for path in (project / "scripts").glob("*.py"))
     assert {"manifest", "pixels", "extract_features", "train_head", "fine_tune", "evaluate", "export_onnx"} <= {*steps}
     statements = [(project / "scripts" / f"{step}.py").read_text(encoding="utf-8") for step in steps]
     for step, loaded in zip(steps, loaded_by(statements, project), strict=True):
         modules = {name.split(".")[1] for name in loaded if name.startswith("florilegium.")}
-        assert library(step) == sorted(f"scripts/florilegium/{module}.py" for module in modules), step
+        used = [f"scripts/{step}.py", *(f"scripts/florilegium/{module}.py" for module in modules)]
+        assert library(step) == sorted(used), step
 
 
 def test_every_rule_with_a_script_declares_the_library_of_that_script(project):

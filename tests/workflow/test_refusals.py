@@ -14,6 +14,14 @@ from PIL import Image
         ("architectures=[resnet19]", "no classification network 'resnet19'; nearest: resnet18"),
         ("recipes=[tyni]", "'tyni' is not defined in recipe_definitions"),
         ("recipe_definitions={tiny: {crop: 64}}", "recipe_definitions.tiny.crop: 64"),
+        (
+            "recipe_definitions={tiny: {weight_decay: .nan}}",
+            "weight_decay: nan is not of type 'number'; expected a fin",
+        ),
+        ("recipe_definitions={tiny: {batch_size: 41}}", "batch_size: 41 (for mobilenet_v2) is larger than the train"),
+        ("recipe_definitions={tiny: {extends: tyni}}", "recipe_definitions.tiny.extends: 'tyni' is not defined"),
+        ("weights={resnet18: IMAGENET1K_V9}", "weights.resnet18: torchvision has no weights 'IMAGENET1K_V9'"),
+        ("dataset={split: {val: 0.3}}", "dataset.split: train + val + test add up to 1.1; expected 1"),
     ],
 )
 def test_a_bad_configuration_stops_before_any_job(small_run, change, line):
@@ -81,3 +89,18 @@ def test_missing_flowers102_says_which_files_belong_where(fresh_workflow):
         "nowhere/flowers-102",
     ):
         assert expected in output
+
+
+def test_a_batch_larger_than_a_folder_is_refused_before_the_head_is_trained(fresh_workflow, tmp_path):
+    small = (fresh_workflow.folder / "tests/small.yaml").read_text()
+    folder = photographs(tmp_path / "photos")
+    mine = small.replace("kind: garden", f"kind: folder\n  root: {folder}").replace("mobilenet_v2, ", "")
+    (fresh_workflow.folder / "mine.yaml").write_text(mine)
+    done = fresh_workflow.snakemake("results/runs/tiny/resnet18/seed42/phase1_best.pth", config="mine.yaml")
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    line = (
+        "recipe_definitions.tiny.batch_size: 16 (for resnet18) is larger than the training set; expected at most its 6"
+    )
+    assert line in output
+    assert "Traceback" not in output

@@ -66,7 +66,12 @@ def test_the_onnx_file_alone_names_a_photograph_as_the_workflow_did(small_run, a
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
     names, recipe = json.loads(about["class_names"]), json.loads(about["preprocessing"])
-    assert json.loads(about["run"])["weights"] == "none (random backbone)"
+    run = json.loads(about["run"])
+    assert run["weights"] == "none (random backbone)"
+    assert run["settings"]["phase2"]["epochs"] == 2
+    provenance = json.loads((small_run.folder / "results" / "provenance.json").read_text())
+    same = ("dataset_sha256", "commit", "code_sha256", "versions", "hardware")
+    assert {key: run["provenance"][key] for key in same} == {key: provenance[key] for key in same}
     predicted = pd.read_csv(folder / "predictions_val.csv")
     views = []
     for path in predicted["path"]:
@@ -86,6 +91,7 @@ def test_checkpoints_are_data_and_say_where_they_come_from(small_run):
     about = checkpoint["metadata"]
     assert len(about["class_names"]) == 5
     assert about["settings"]["crop"] == 32
+    assert {"phase1", "phase2", "augmentation", "weights"} <= about["settings"].keys(), "the whole recipe"
     dataset = json.loads((small_run.folder / "results" / "data" / "dataset.json").read_text())
     assert about["provenance"]["dataset"] == dataset["fingerprint"]
     assert about["provenance"]["versions"]["torch"] == torch.__version__.split("+")[0]

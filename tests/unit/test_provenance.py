@@ -1,0 +1,44 @@
+"""What a result says of its origin."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from florilegium import provenance
+
+
+@pytest.fixture
+def code(tmp_path, monkeypatch):
+    """A project of three files in place of the real one."""
+    for name in ("Snakefile", "rules/data.smk", "scripts/florilegium/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["Snakefile", "rules/data.smk", "scripts/florilegium/a.py"])
+def test_an_edit_of_any_code_changes_the_hash_of_the_code(code, name):
+    before = provenance.code_digest()
+    assert provenance.code_digest() == before
+    (code / name).write_text("edited")
+    assert provenance.code_digest() != before
+    (code / name).write_text(name)
+    (code / "README.md").write_text("no code")
+    assert provenance.code_digest() == before
+
+
+def test_outside_of_a_checkout_the_commit_is_unknown_and_the_code_has_a_hash(code):
+    assert provenance.commit() == "unknown"
+    assert len(provenance.code_digest()) == 64
+
+
+def test_an_origin_is_plain_and_complete():
+    origin = provenance.origin({"b": 1, "a": 2}, "f" * 64)
+    assert json.loads(json.dumps(origin)) == origin
+    assert origin["config_sha256"] == provenance.digest_of({"a": 2, "b": 1}), "the order of keys says nothing"
+    assert origin["dataset_sha256"] == "f" * 64
+    assert origin["commit"] and origin["hardware"]["cores"] >= 1 and origin["hardware"]["memory_gib"] > 0
+    assert {"python", "torch", "torchvision", "snakemake", "onnxruntime"} <= origin["versions"].keys()
+    assert datetime.fromisoformat(origin["written"]).tzinfo is not None
