@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import mmap
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -11,42 +13,59 @@ import numpy as np
 from tqdm import tqdm
 
 from florilegium.errors import UserError
+from florilegium.files import reserve_space
 from florilegium.images import squashed
 
 CHUNK = 64  # images a worker writes at a time
 
 
-def write_pixels(target: Path, paths: list[str], side: int, workers: int) -> None:
+def write_pixels(target: Path, paths: list[str], side: int, workers: int, sha256: list[str] | None = None) -> None:
     """Decode `paths` into `target`, a .npy of shape (len(paths), side, side, 3), uint8, row i from path i.
 
     Every worker writes its rows straight into the file, so no pixel crosses between processes.
 
+    Args:
+        target: the file.
+        paths: photographs.
+        side: height and width in pixels.
+        workers: processes.
+        sha256: of every photograph, hexadecimal; None takes them as they are.
+
     Raises:
-        UserError: a photograph of the manifest is gone or no longer readable; named.
+        UserError: a photograph of the manifest is gone, no longer readable or another one; named.
     """
     array = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
     del array
+    reserve_space(target)
     starts = range(0, len(paths), CHUNK)
-    jobs = [(str(target), start, paths[start : start + CHUNK], side) for start in starts]
+    images = list(zip(paths, sha256 or [None] * len(paths), strict=True))
+    jobs = [(str(target), start, images[start : start + CHUNK], side) for start in starts]
     with ProcessPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="pixels", unit="image", disable=None) as bar:
         for written in pool.map(_write_rows, jobs):
             bar.update(written)
 
 
-def _write_rows(job: tuple[str, int, list[str], int]) -> int:
-    target, start, paths, side = job
-    rows = np.empty((len(paths), side, side, 3), dtype=np.uint8)
-    for row, path in enumerate(paths):
+def _write_rows(job: tuple[str, int, list[tuple[str, str | None]], int]) -> int:
+    target, start, images, side = job
+    rows = np.empty((len(images), side, side, 3), dtype=np.uint8)
+    for row, (path, digest) in enumerate(images):
         try:
-            rows[row] = squashed(path, side)
+            content = Path(path).read_bytes()
+            if digest and hashlib.sha256(content).hexdigest() != digest:
+                raise UserError(
+                    f"dataset: {path} is not the picture that the manifest lists (its sha256 is another); put it back, "
+                    f"or delete the manifest and run again"
+                )
+            rows[row] = squashed(io.BytesIO(content), side)
         except OSError as error:
             raise UserError(
-                f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back or run again"
+                f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back, or delete "
+                f"the manifest and run again"
             ) from error
     array = np.lib.format.open_memmap(target, mode="r+")
-    array[start : start + len(paths)] = rows
+    array[start : start + len(images)] = rows
     array.flush()
-    return len(paths)
+    return len(images)
 
 
 class Pixels:
