@@ -225,6 +225,16 @@ def test_what_lies_there_already_is_not_fetched_again(flowers, tmp_path):
     assert (root / "setid.mat").read_bytes() == b"splits" and os.listdir(root / "jpg") == ["image_00001.jpg"]
 
 
+def test_photographs_put_there_by_hand_are_not_fetched(flowers, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("download_flowers102"), "PHOTOGRAPHS", 1)
+    by_hand = tmp_path / "resources" / "flowers-102" / "jpg" / "image_00001.jpg"
+    by_hand.parent.mkdir(parents=True)
+    by_hand.write_bytes(b"mine")
+    fetch_flowers(tmp_path)
+    assert [path for path, _ in flowers.asked] == ["/102/imagelabels.mat", "/102/setid.mat"]
+    assert by_hand.read_bytes() == b"mine"
+
+
 def test_a_failed_download_names_files_checksums_and_place(flowers, tmp_path):
     md5 = torchvision.datasets.Flowers102._file_dict["image"][1]
     flowers.answers = [status(404)]
