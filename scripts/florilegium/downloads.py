@@ -6,6 +6,7 @@ import fcntl
 import os
 import tarfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,11 @@ def _alone(part: Path) -> Iterator[BinaryIO]:
             raise UserError(
                 f"{part} is being written by another process; wait until it ends, or end it, and run again"
             ) from error
-        yield stream
+        try:
+            yield stream
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()
 
 
 def _session() -> requests.Session:
@@ -104,10 +109,9 @@ def _session() -> requests.Session:
 def _receive(session: requests.Session, url: str, stream: BinaryIO, advice: str) -> str:
     """Append to `stream` what it lacks; returns why it broke off, or '' at the end of the file."""
     begun = os.fstat(stream.fileno()).st_size
-    timeout = (CONNECT_TIMEOUT, float(os.environ.get("FLORILEGIUM_TIMEOUT", "20")))
     headers = {"Range": f"bytes={begun}-"} if begun else {}
     try:
-        response = session.get(url, headers=headers, stream=True, timeout=timeout)
+        response = session.get(url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, _patience()))
     except requests.RequestException as error:
         raise _failure(url, _cause(error), advice) from error
     with response:
@@ -130,6 +134,18 @@ def _receive(session: requests.Session, url: str, stream: BinaryIO, advice: str)
             finally:
                 stream.flush()
     return ""
+
+
+def _patience() -> float:
+    """Seconds without a byte after which a line counts as dead."""
+    given = os.environ.get("FLORILEGIUM_TIMEOUT", "20")
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UserError(f"FLORILEGIUM_TIMEOUT: '{given}' is no time to wait; expected seconds, more than 0")
+    return seconds
 
 
 def _cause(error: BaseException) -> str:
@@ -163,5 +179,5 @@ def unpack(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
             tar.extractall(folder, filter=plain)
     except tarfile.FilterError as error:
         raise UserError(f"{archive}: refused, {error}; delete it and get it from its publisher") from error
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise UserError(f"{archive}: no readable archive ({error}); delete it and run again") from error

@@ -96,7 +96,7 @@ def test_a_lasting_fault_ends_in_one_line_that_says_what_to_do(served, tmp_path,
     assert line in text and text.startswith(served.servers[0].url) and text.endswith("put it there by hand")
     assert "\n" not in text
     assert len(served.servers[0].asked) == requests_made
-    assert not (tmp_path / "w.pth").exists()
+    assert os.listdir(tmp_path) == ([".w.pth.part"] if answer is broken_off else [])
 
 
 def test_the_next_run_goes_on_where_the_last_one_ended(served, tmp_path):
@@ -124,6 +124,13 @@ def test_two_processes_do_not_write_one_file(served, tmp_path):
             served(whole)
     assert served.servers[0].asked == []
     served(whole)
+
+
+@pytest.mark.parametrize("seconds", ["soon", "0", "-1", "nan"])
+def test_an_impossible_timeout_is_refused(served, monkeypatch, seconds):
+    monkeypatch.setenv("FLORILEGIUM_TIMEOUT", seconds)
+    with pytest.raises(UserError, match=f"FLORILEGIUM_TIMEOUT: '{seconds}' is no time to wait"):
+        served(whole)
 
 
 def test_nobody_listens_at_the_address(tmp_path, monkeypatch):

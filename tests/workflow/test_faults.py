@@ -65,7 +65,8 @@ def test_a_download_that_fails_ends_in_one_line_and_leaves_no_result(fresh_workf
         f"put it at {WEIGHTS}",
     ):
         assert part in lines[0]
-    assert not (fresh_workflow.folder / WEIGHTS).exists()
+    left = os.listdir((fresh_workflow.folder / WEIGHTS).parent)
+    assert left == ([f".{os.path.basename(WEIGHTS)}.part"] if answer is broken_off else [])
 
 
 def test_the_workflow_says_in_seconds_which_files_belong_where(fresh_workflow, mirror):
@@ -201,12 +202,15 @@ def test_a_lock_left_by_a_killed_workflow_is_opened_with_unlock(fresh_workflow):
 GUARD = """
 import os, socket, sys
 
-def watch(event, arguments):
-    if event == "socket.bind" and arguments[0].family in (socket.AF_INET, socket.AF_INET6):
-        with open(os.environ["BOUND"], "a") as stream:
-            print(sys.argv, arguments[1], file=stream)
+listen = socket.socket.listen
 
-sys.addaudithook(watch)
+def watched(self, *arguments):
+    if self.family != socket.AF_UNIX:
+        with open(os.environ["HEARD"], "a") as stream:
+            print(sys.argv, self.getsockname(), file=stream)
+    return listen(self, *arguments)
+
+socket.socket.listen = watched
 """
 
 
@@ -214,10 +218,10 @@ def test_nothing_listens_on_a_port(fresh_workflow, tmp_path_factory, monkeypatch
     folder = tmp_path_factory.mktemp("guard")
     (folder / "sitecustomize.py").write_text(GUARD)
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    monkeypatch.setenv("BOUND", str(folder / "bound"))
+    monkeypatch.setenv("HEARD", str(folder / "heard"))
     done = fresh_workflow.snakemake("results/runs/tiny/mobilenet_v2/seed42/phase1_best.pth")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not (folder / "bound").exists(), (folder / "bound").read_text()
-    listen = "import socket; socket.create_server(('127.0.0.1', 0))"
-    subprocess.run([sys.executable, "-c", listen], check=True)
-    assert "127.0.0.1" in (folder / "bound").read_text(), "the guard sees it when somebody does"
+    assert not (folder / "heard").exists(), (folder / "heard").read_text()
+    server = "import socket; socket.create_server(('127.0.0.1', 0))"
+    subprocess.run([sys.executable, "-c", server], check=True)
+    assert "127.0.0.1" in (folder / "heard").read_text(), "the guard sees it when somebody does"
