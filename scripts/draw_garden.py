@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from florilegium.files import room_for
 from florilegium.garden import draw_garden
 from florilegium.step import log, run_step
 
@@ -12,7 +13,8 @@ def main(job):
     target = Path(job.output.garden)
     shutil.rmtree(target, ignore_errors=True)
     pictures = {split: settings[split] for split in ("train", "val", "test")}
-    count = draw_garden(target, settings["species"], pictures, settings["size"], settings["seed"])
+    with room_for(target):
+        count = draw_garden(target, settings["species"], pictures, settings["size"], settings["seed"])
     log.info("%d pictures of %d species in %s", count, settings["species"], target)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from florilegium.devices import DeviceImages, choose_arithmetic, peak_memory_mb, prepare_process
 from florilegium.features import training_features
-from florilegium.files import write_json, written_whole
+from florilegium.files import reserve_space, write_json, written_whole
 from florilegium.inference import evaluation_outputs, inference_engine
 from florilegium.manifest import Manifest
 from florilegium.networks import build_network, load_backbone, without_head
@@ -32,6 +32,7 @@ def main(job):
     shape = (settings["phase1"]["epochs"], len(split["train"]), val.shape[1])
     with written_whole(job.output.train) as partial:
         views = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+        reserve_space(partial)
         training_features(backbone, split["train"], settings, seed, views)
         views.flush()
     seconds = time.perf_counter() - start

@@ -7,9 +7,10 @@ from florilegium.step import log, run_step
 
 
 def main(job):
-    paths = Manifest(job.input.manifest, job.input.dataset).table["path"].tolist()
+    table = Manifest(job.input.manifest, job.input.dataset).table
+    paths, sha256 = table["path"].tolist(), table["sha256"].tolist()
     with written_whole(job.output.pixels) as partial:
-        write_pixels(partial, paths, int(job.wildcards.resize), job.threads)
+        write_pixels(partial, paths, int(job.wildcards.resize), job.threads, sha256)
     log.info("%d images at %s pixels in %s", len(paths), job.wildcards.resize, job.output.pixels)
 
 

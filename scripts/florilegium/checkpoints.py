@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from florilegium.errors import UserError
 from florilegium.files import written_whole
 from florilegium.manifest import Manifest
 from florilegium.networks import build_network, describe_weights
 from florilegium.provenance import origin
-from florilegium.state_dicts import load_state, read_state
+from florilegium.state_dicts import load_state, read_data, read_state
 
 
 def save_checkpoint(path: str | os.PathLike, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -40,8 +41,15 @@ def run_metadata(wildcards: Any, settings: Mapping[str, Any], manifest: Manifest
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
-    """The metadata of a checkpoint."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["metadata"]
+    """The metadata of a checkpoint.
+
+    Raises:
+        UserError: the file is no checkpoint of ours, or holds code.
+    """
+    content = read_data(path, mmap=True)
+    if not isinstance(content, Mapping) or "metadata" not in content:
+        raise UserError(f"{path} is no checkpoint of this workflow: it has no metadata; delete it and run again")
+    return content["metadata"]
 
 
 def load_network(path: str | os.PathLike) -> tuple[nn.Module, dict[str, Any]]:

@@ -2,26 +2,79 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from florilegium.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_BELOW = 1 << 20  # bytes; torch says only that a write failed, then the disk is asked
+
 
 @contextmanager
 def written_whole(target: str | os.PathLike) -> Iterator[Path]:
-    """Yield a path beside `target` to write to; it becomes `target` on success and is removed on an error."""
+    """Yield a path beside `target` to write to; it becomes `target` on success and is removed on an error.
+
+    Raises:
+        UserError: the disk is full; names `target`.
+    """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        os.replace(partial, target)
+        with room_for(target):
+            yield partial
+            os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def room_for(target: str | os.PathLike) -> Iterator[None]:
+    """Say in one line that there was no room for `target`, whatever the writer's library made of it.
+
+    Raises:
+        UserError: the disk or the quota is full.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        free = shutil.disk_usage(Path(target).parent).free
+        if not _out_of_space(error, free):
+            raise
+        raise UserError(
+            f"{target}: no space left on its disk or quota ({free / 1e6:.1f} MB free); what was written before is "
+            f"whole: make room and run again"
+        ) from error
+
+
+def _out_of_space(error: BaseException | None, free: int) -> bool:
+    if isinstance(error, RuntimeError) and free < FULL_BELOW:
+        return True
+    while error and getattr(error, "errno", None) not in FULL:
+        error = error.__context__
+    return error is not None
+
+
+def reserve_space(path: str | os.PathLike) -> None:
+    """Take the whole length of a sparse file on the disk now: a memory map that finds no room later ends the process.
+
+    Raises:
+        OSError: no space left.
+    """
+    with open(path, "r+b") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, size)
+        elif shutil.disk_usage(path).free < size:  # macOS
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def write_text(target: str | os.PathLike, text: str) -> None:

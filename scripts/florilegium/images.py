@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -21,14 +22,14 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
+def open_rgb(path: str | Path | BinaryIO, at_least: int | None = None) -> Image.Image:
     """Decode a photograph into an upright RGB image.
 
     Greyscale, CMYK, palette and 16-bit pictures are converted, transparency lies on white, and the EXIF orientation
     is applied.
 
     Args:
-        path: the file.
+        path: the file, or its content as a stream.
         at_least: when both sides are at least twice this many pixels, a JPEG may be decoded at a reduced size that is
             still at least twice as large, which costs far less and leaves the final resampling its choice.
 
@@ -84,7 +85,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def squashed(path: str | Path, side: int) -> np.ndarray:
+def squashed(path: str | Path | BinaryIO, side: int) -> np.ndarray:
     """A photograph as (side, side, 3) uint8, its shape ignored as the course does, antialiased bilinear."""
     image = open_rgb(path, at_least=side)
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import mmap
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -11,44 +13,65 @@ import numpy as np
 from tqdm import tqdm
 
 from florilegium.errors import UserError
+from florilegium.files import reserve_space
 from florilegium.images import squashed
 
-CHUNK = 64  # images a worker writes at a time
+CHUNK = 64  # images a worker takes at a time
 
 
-def write_pixels(target: Path, paths: list[str], side: int, workers: int) -> None:
+def write_pixels(target: Path, paths: list[str], side: int, workers: int, sha256: list[str] | None = None) -> None:
     """Decode `paths` into `target`, a .npy of shape (len(paths), side, side, 3), uint8, row i from path i.
 
     Every worker writes its rows straight into the file, so no pixel crosses between processes.
 
+    Args:
+        target: the file.
+        paths: photographs.
+        side: height and width in pixels.
+        workers: processes.
+        sha256: of every photograph, hexadecimal; None takes them as they are.
+
     Raises:
-        UserError: a photograph of the manifest is gone or no longer readable; named.
+        UserError: a photograph of the manifest is gone, no longer readable or another one; named.
     """
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), side, side, 3)}
     with open(target, "wb") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
         first = stream.tell()
+        stream.truncate(first + len(paths) * side * side * 3)
+    reserve_space(target)  # a disk too small says so now, not after the last photograph but one
     starts = range(0, len(paths), CHUNK)
-    jobs = [(target, first + start * side * side * 3, paths[start : start + CHUNK], side) for start in starts]
+    images = list(zip(paths, sha256 or [None] * len(paths), strict=True))
+    jobs = [(target, first + start * side * side * 3, images[start : start + CHUNK], side) for start in starts]
     with ProcessPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="pixels", unit="image", disable=None) as bar:
         for written in pool.map(_write_rows, jobs):
             bar.update(written)
 
 
-def _write_rows(job: tuple[Path, int, list[str], int]) -> int:
-    target, place, paths, side = job
-    # Written like a stream: through a memory map every page would cost a fault, and a full disk would kill the process.
-    with open(target, "r+b", buffering=0) as stream:
+def _write_rows(job: tuple[Path, int, list[tuple[str, str | None]], int]) -> int:
+    target, place, images, side = job
+    # Written like a stream: through a memory map every page would cost a fault.
+    with open(target, "r+b") as stream:
         stream.seek(place)
-        for path in paths:
-            try:
-                pixels = squashed(path, side)
-            except OSError as error:
-                raise UserError(
-                    f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back or run again"
-                ) from error
-            stream.write(pixels)
-    return len(paths)
+        for path, digest in images:
+            stream.write(_decoded(path, digest, side))
+    return len(images)
+
+
+def _decoded(path: str, digest: str | None, side: int) -> np.ndarray:
+    try:
+        content = Path(path).read_bytes()
+        if digest and hashlib.sha256(content).hexdigest() != digest:
+            raise UserError(
+                f"dataset: {path} is not the picture that the manifest lists (its sha256 is another); put it back, "
+                f"or delete the manifest and run again"
+            )
+        return squashed(io.BytesIO(content), side)
+    except OSError as error:
+        raise UserError(
+            f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back, or delete "
+            f"the manifest and run again"
+        ) from error
 
 
 class Pixels:

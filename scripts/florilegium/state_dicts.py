@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +21,36 @@ RENAMED = {
 }
 
 
+def read_data(path: str | Path | None, mmap: bool = False) -> Any:
+    """What torch.save wrote, if it is tensors and plain values; nothing in the file is ever run.
+
+    Raises:
+        UserError: it is anything else, or no such file at all.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception as error:
+        raise UserError(
+            f"weights: {path} cannot be read as a state dict ({_reason(error)}); expected a file written by torch.save"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    if not isinstance(error, pickle.UnpicklingError):
+        return text.splitlines()[0]
+    # torch's own text says how to run such a file all the same.
+    asked = re.search(r"GLOBAL ([\w.]+)", text)
+    return f"it asks for {asked[1]}, which is code and not data; it was not run" if asked else "it holds no tensors"
+
+
 def read_state(path: str | Path | None) -> Mapping[str, Tensor]:
     """The state dict in a file, or under its key `state_dict`; data only, never code.
 
     Raises:
         UserError: the file cannot be read as tensors.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"weights: {path} cannot be read as a state dict ({reason}); expected a file written by torch.save"
-        ) from error
+    content = read_data(path)
     content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     if not content or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items()):
         raise UserError(f"weights: {path} holds no state dict; expected names mapped to tensors")

@@ -56,6 +56,7 @@ def _start_log(path: str | None) -> None:
     if path:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.raiseExceptions = False  # a log on a full disk must not bury the line that says so
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
     )

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from florilegium.checkpoints import load_network, read_metadata, run_metadata, save_checkpoint
+from florilegium.errors import UserError
 from florilegium.networks import build_network
 
 NAMES = ["Käthes Maiglanz", "rose", "NA"]
@@ -67,9 +68,15 @@ class Hostile:
 def test_a_hostile_checkpoint_does_not_run(tmp_path, read):
     trace = tmp_path / "trace"
     torch.save({"state_dict": {}, "metadata": Hostile(f"touch {trace}")}, tmp_path / "x.pth")
-    with pytest.raises(Exception, match="[Ww]eights.only"):
+    with pytest.raises(UserError, match=r"x\.pth cannot be read.*it asks for posix\.system, .*it was not run"):
         read(tmp_path / "x.pth")
     assert not trace.exists()
+
+
+def test_a_state_dict_that_is_no_checkpoint_is_refused(tmp_path):
+    torch.save({"weight": torch.ones(2)}, tmp_path / "x.pth")
+    with pytest.raises(UserError, match=r"x\.pth is no checkpoint of this workflow"):
+        load_network(tmp_path / "x.pth")
 
 
 def test_a_save_that_fails_leaves_the_checkpoint_before_it(metadata, tmp_path):

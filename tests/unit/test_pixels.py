@@ -1,6 +1,7 @@
 """Every photograph is decoded once, into the row of its number, and read back row for row."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -78,6 +79,15 @@ def test_a_picture_that_is_gone_since_the_manifest_is_refused_by_name(photograph
     ):
         pixels.write_pixels(partial, [*photographs[:3], gone], 12, workers=1)
     assert os.listdir(tmp_path) == [], "a failed write leaves no array"
+
+
+def test_a_picture_that_was_replaced_since_the_manifest_is_refused_by_name(photographs, tmp_path):
+    paths = [shutil.copy(path, tmp_path) for path in photographs[:3]]
+    digests = [files.file_digest(path) for path in paths]
+    pixels.write_pixels(tmp_path / "pixels.npy", paths, 12, 1, digests)
+    shutil.copy(paths[0], paths[1])
+    with pytest.raises(UserError, match="1 ä.jpg is not the picture that the manifest lists"):
+        pixels.write_pixels(tmp_path / "again.npy", paths, 12, 1, digests)
 
 
 def test_reading_does_not_grow_the_process_with_the_file(tmp_path):
