@@ -11,21 +11,23 @@ from florilegium.fine_tuning import fine_tune
 from florilegium.locks import only_writer
 from florilegium.manifest import Manifest
 from florilegium.pixels import Pixels
-from florilegium.progress import Progress, file_stamp, finished_elsewhere
+from florilegium.progress import Progress, file_stamp, finished_elsewhere, remove_partials
 from florilegium.state_dicts import read_state
 from florilegium.step import log, run_step
 
 
 def main(job):
     prepare_process(job.threads)
+    results = [job.output.best, job.output.final, job.output.history]
     folder = Path(job.output.best).parent / "resume"
     with only_writer(folder / "phase2.lock") as waited:
         arithmetic = choose_arithmetic(job.params.settings["precision"])
         manifest = Manifest(job.input.manifest, job.input.dataset)
         progress = Progress(folder, "phase2", what_decides(job, manifest, arithmetic))
-        if waited and finished_elsewhere(progress, job.output.best, [job.output.final, job.output.history]):
+        if waited and finished_elsewhere(progress, results):
             log.info("phase 2: the process that held the lock has finished this training; its results stand")
             return
+        remove_partials(results)
         train(job, manifest, arithmetic, progress)
 
 

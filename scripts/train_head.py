@@ -12,19 +12,21 @@ from florilegium.head import train_head
 from florilegium.locks import only_writer
 from florilegium.manifest import Manifest
 from florilegium.networks import build_network, head_dropout, head_name, load_backbone
-from florilegium.progress import Progress, finished_elsewhere
+from florilegium.progress import Progress, finished_elsewhere, remove_partials
 from florilegium.step import log, run_step
 
 
 def main(job):
     prepare_process(job.threads)
+    results = [job.output.checkpoint, job.output.history]
     folder = Path(job.output.checkpoint).parent / "resume"
     with only_writer(folder / "phase1.lock") as waited:
         manifest = Manifest(job.input.manifest, job.input.dataset)
         progress = Progress(folder, "phase1", what_decides(job, manifest))
-        if waited and finished_elsewhere(progress, job.output.checkpoint, [job.output.history]):
+        if waited and finished_elsewhere(progress, results):
             log.info("phase 1: the process that held the lock has finished this training; its results stand")
             return
+        remove_partials(results)
         train(job, manifest, progress)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,8 +53,7 @@ class Progress:
 
         A file of another training under this name, or one that cannot be read, is renamed to `….aside` and kept.
         """
-        for leftover in self.path.parent.glob(f".{self._name}-*.partial"):  # of a process that was killed
-            leftover.unlink()
+        remove_partials([self.path.with_name(f"{self._name}-*.pth")])
         for other in sorted(self.path.parent.glob(f"{self._name}-*.pth")):
             if other != self.path:
                 _set_aside(other, "it belongs to other settings, inputs, code or versions")
@@ -84,11 +83,18 @@ class Progress:
         self.path.unlink(missing_ok=True)
 
 
-def finished_elsewhere(progress: Progress, checkpoint: str | os.PathLike, others: list[str]) -> bool:
-    """Whether another process has written all results of this very training; `checkpoint` is the first it writes."""
-    if not all(Path(path).exists() for path in (checkpoint, *others)):
+def finished_elsewhere(progress: Progress, results: Sequence[str | os.PathLike]) -> bool:
+    """Whether another process has written all results of this very training; the first is the phase's checkpoint."""
+    if not all(Path(path).exists() for path in results):
         return False
-    return read_metadata(checkpoint).get("training") == progress.fingerprint
+    return read_metadata(results[0]).get("training") == progress.fingerprint
+
+
+def remove_partials(results: Sequence[str | os.PathLike]) -> None:
+    """Remove what a killed process was writing of `results` (* for any); only their one writer may call this."""
+    for path in map(Path, results):
+        for partial in path.parent.glob(f".{path.name}.*.partial"):
+            partial.unlink()
 
 
 def _set_aside(path: Path, reason: str) -> None:
