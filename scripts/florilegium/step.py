@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from typing import Any
 from florilegium.errors import UserError
 
 log = logging.getLogger("florilegium")
+
+
+GRACE_SECONDS = 12  # between a signal and the end of the process
 
 
 class Stopped(BaseException):
@@ -63,6 +67,8 @@ def _stopping_at_signals() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         if os.getpid() != step:  # a worker process that inherited this handler: its parent says what there is to say
             os._exit(128 + number)
+        threading.excepthook = lambda _: None  # nor has a thread that loses its workers now
+        signal.alarm(GRACE_SECONDS)  # whatever holds up the end, as an exception lost in a destructor
         raise Stopped(signal.Signals(number).name)
 
     before = {number: signal.signal(number, stop) for number in numbers}
