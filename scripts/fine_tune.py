@@ -32,6 +32,7 @@ def main(job):
 
 
 def what_decides(job, manifest, arithmetic):
+    """What names the progress file: a training that differs in any of it starts from the beginning."""
     return {
         "architecture": job.wildcards.architecture,
         "seed": int(job.wildcards.seed),

@@ -31,6 +31,7 @@ def main(job):
 
 
 def what_decides(job, manifest):
+    """What names the progress file: a training that differs in any of it starts from the beginning."""
     files = {"weights": job.input.weights, "train": job.input.train, "val": job.input.val}
     return {
         "architecture": job.wildcards.architecture,
