@@ -22,6 +22,10 @@ include: "rules/comparison.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    driver.pass_signals_on()
+
+
 localrules:
     all,
     audit,

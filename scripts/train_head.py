@@ -1,25 +1,50 @@
 """Phase 1, the cheap half: the head learns from features; the checkpoint is the whole network."""
 
-import time
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
-from florilegium.checkpoints import run_metadata, save_checkpoint
+from florilegium.checkpoints import run_metadata, save_checkpoint, save_history
 from florilegium.devices import prepare_process
 from florilegium.errors import UserError
-from florilegium.files import read_json, written_whole
+from florilegium.files import file_digest, read_json
 from florilegium.head import train_head
+from florilegium.locks import only_writer
 from florilegium.manifest import Manifest
 from florilegium.networks import build_network, head_dropout, head_name, load_backbone
+from florilegium.progress import Progress, finished_elsewhere, remove_partials
 from florilegium.step import log, run_step
 
 
 def main(job):
     prepare_process(job.threads)
+    results = [job.output.checkpoint, job.output.history]
+    folder = Path(job.output.checkpoint).parent / "resume"
+    with only_writer(folder / "phase1.lock") as waited:
+        manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
+        progress = Progress(folder, "phase1", what_decides(job, manifest))
+        if waited and finished_elsewhere(progress, results):
+            log.info("phase 1: the process that held the lock has finished this training; its results stand")
+            return
+        remove_partials(results)
+        train(job, manifest, progress)
+
+
+def what_decides(job, manifest):
+    """What names the progress file: a training that differs in any of it starts from the beginning."""
+    files = {"weights": job.input.weights, "train": job.input.train, "val": job.input.val}
+    return {
+        "architecture": job.wildcards.architecture,
+        "seed": int(job.wildcards.seed),
+        "settings": job.params.settings,
+        "dataset": manifest.fingerprint,
+        "inputs": {name: file_digest(path) for name, path in files.items() if path},
+    }
+
+
+def train(job, manifest: Manifest, progress: Progress):
     settings, seed = job.params.settings, int(job.wildcards.seed)
-    manifest = Manifest(job.input.manifest, job.input.dataset, seed)
     images = len(manifest.rows("train"))
     if settings["batch_size"] > images:  # planning knows the size of some datasets only
         raise UserError(
@@ -29,17 +54,16 @@ def main(job):
     network = build_network(job.wildcards.architecture, len(manifest.class_names), settings["dropout"], seed)
     load_backbone(network, settings["weights"], job.input.weights or None)
     head = network.get_submodule(head_name(network))
-    train = (np.load(job.input.train, mmap_mode="r"), torch.from_numpy(manifest.labels("train")))
-    val = (torch.from_numpy(np.load(job.input.val)), torch.from_numpy(manifest.labels("val")))
-    start = time.perf_counter()
-    outcome = train_head(head, head_dropout(network), train, val, settings, seed)
+    train_set = (np.load(job.input.train, mmap_mode="r"), torch.from_numpy(manifest.labels("train")))
+    val_set = (torch.from_numpy(np.load(job.input.val)), torch.from_numpy(manifest.labels("val")))
+    outcome = train_head(head, head_dropout(network), train_set, val_set, settings, seed, progress)
     head.load_state_dict(outcome.best_state)
-    seconds = time.perf_counter() - start + read_json(job.input.report)["seconds"]
-    metadata = run_metadata(job.wildcards, settings, manifest)
-    metadata |= {"phase": 1, "epoch": outcome.best_epoch, "val_top1": outcome.best_top1, "seconds": {"phase1": seconds}}
+    seconds = {"phase1": outcome.seconds + read_json(job.input.report)["seconds"]}
+    metadata = run_metadata(job.wildcards, settings, manifest) | {"training": progress.fingerprint}
+    metadata |= {"phase": 1, "epoch": outcome.best_epoch, "val_top1": outcome.best_top1, "seconds": seconds}
     save_checkpoint(job.output.checkpoint, network.state_dict(), metadata)
-    with written_whole(job.output.history) as partial:
-        pd.DataFrame(outcome.history).to_csv(partial, index=False)
+    save_history(job.output.history, outcome.history)
+    progress.discard()
     log.info("phase 1: validation top-1 %.2f %% at epoch %d", 100 * outcome.best_top1, outcome.best_epoch)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,12 @@ def save_checkpoint(path: str | os.PathLike, state: Mapping[str, Tensor], metada
         torch.save(
             {"state_dict": {name: tensor.cpu() for name, tensor in state.items()}, "metadata": dict(metadata)}, partial
         )
+
+
+def save_history(path: str | os.PathLike, history: list[dict[str, Any]]) -> None:
+    """Write a phase's history as CSV, one row an epoch, whole or not at all."""
+    with written_whole(path) as partial:
+        pd.DataFrame(history).to_csv(partial, index=False)
 
 
 def run_metadata(wildcards: Any, settings: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from tqdm import tqdm
 from florilegium.activations import make_activations_lean
 from florilegium.augment import draw, train_view
 from florilegium.devices import Arithmetic, DeviceImages, is_out_of_memory
+from florilegium.epoch_sums import EpochSums
 from florilegium.errors import UserError
 from florilegium.inference import evaluation_outputs, torch_engine
 from florilegium.networks import head_name, stages
+from florilegium.progress import Progress
 from florilegium.seeds import epoch_order, generator
 from florilegium.training import Fit, epoch_batches, fit, loss_and_top1
 
@@ -50,6 +52,10 @@ class Stepper:
         self.micro_batch = settings["batch_size"] + 1  # epoch_batches may join one image to a batch
         # fp16 has too small a range for gradients; bf16 and fp32 need no scaling.
         self.scaler = torch.amp.GradScaler(arithmetic.device.type, enabled=arithmetic.dtype == torch.float16)
+        # What a forward pass that fails halfway has changed already: BatchNorm's statistics and dropout's random state.
+        self._buffers = list(network.buffers())
+        self._buffers_before = [buffer.clone() for buffer in self._buffers]
+        self._random = {"cuda": torch.cuda, "mps": torch.mps}.get(arithmetic.device.type, torch.random)
 
     def step(self, views: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from views (n, 3, crop, crop) and labels (n,); return summed loss and number right, on the device.
@@ -57,16 +63,42 @@ class Stepper:
         Raises:
             UserError: not even two images fit in memory.
         """
+        random_before = self._random.get_rng_state()
+        _copy(self._buffers, self._buffers_before)
         while True:
             try:
                 sums = self._accumulate(views, labels)
-                self.scaler.step(self.optimizer)
-                self.scaler.update()
-                return sums
+                break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             self._halve(len(views))
+            self._random.set_rng_state(random_before)
+            _copy(self._buffers_before, self._buffers)
+        self._move()
+        return sums
+
+    def _move(self) -> None:
+        try:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # It may have moved some parameters, so it must not be repeated; smaller batches would not help either.
+            raise UserError(
+                "out of memory in the optimizer's step, which no micro-batch makes smaller; a device with more memory"
+                " is needed, or a smaller network"
+            ) from error
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs to go on as this one."""
+        return {"micro_batch": self.micro_batch, "scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what `state_dict` described."""
+        self.micro_batch = state["micro_batch"]
+        self.scaler.load_state_dict(state["scaler"])
 
     def _accumulate(self, views: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
@@ -97,6 +129,13 @@ class Stepper:
         self.micro_batch = smaller
 
 
+@torch.no_grad()
+def _copy(source: list[Tensor], target: list[Tensor]) -> None:
+    """Copy tensors in a few kernels, not one each: on a GPU a hundred launches would delay every step."""
+    if source:
+        torch._foreach_copy_(target, source)
+
+
 def fine_tune(
     network: nn.Module,
     train: tuple[DeviceImages, Tensor],
@@ -104,6 +143,7 @@ def fine_tune(
     settings: Mapping[str, Any],
     seed: int,
     arithmetic: Arithmetic,
+    progress: Progress | None = None,
 ) -> Fit:
     """Train the whole network in place.
 
@@ -114,6 +154,7 @@ def fine_tune(
         settings: the recipe as this architecture runs it.
         seed: of the run.
         arithmetic: device and format.
+        progress: keeps every epoch for a training that is interrupted; None keeps nothing.
     """
     optimizer = torch.optim.AdamW(
         parameter_groups(network, settings), weight_decay=settings["weight_decay"], fused=True
@@ -125,23 +166,23 @@ def fine_tune(
     def train_epoch(epoch: int) -> tuple[float, float]:
         network.train()
         views = generator(seed, phase=2, epoch=epoch)
-        loss_sum = torch.zeros((), device=arithmetic.device)
-        correct = torch.zeros((), device=arithmetic.device)
-        order = epoch_order(len(images), seed, phase=2, epoch=epoch)
+        batches = epoch_batches(epoch_order(len(images), seed, phase=2, epoch=epoch), settings["batch_size"])
+        sums = EpochSums(len(batches), arithmetic.device)
         with tqdm(total=len(images), desc=f"epoch {epoch + 1}", unit="image", disable=None, leave=False) as bar:
-            for index in epoch_batches(order, settings["batch_size"]):
+            for index in batches:
                 drawn = draw(len(index), images.side, crop, settings["augmentation"], views)
                 view = arithmetic.lay_out(train_view(images.batch(index), crop, drawn))
-                loss, right = stepper.step(view, labels[index.to(labels.device, non_blocking=True)])
-                loss_sum += loss
-                correct += right
+                sums.add(*stepper.step(view, labels[index.to(labels.device, non_blocking=True)]))
                 bar.update(len(index))
                 if not bar.disable:  # reading the sums waits for the device: only where a person watches
-                    bar.set_postfix(loss=f"{loss_sum.item() / bar.n:.3f}", top1=f"{100 * correct.item() / bar.n:.1f} %")
-        return loss_sum.item() / len(images), correct.item() / len(images)
+                    loss, top1 = sums.means(bar.n)
+                    bar.set_postfix(loss=f"{loss:.3f}", top1=f"{100 * top1:.1f} %")
+        return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
         logits = evaluation_outputs(torch_engine(network, arithmetic), val[0], crop)
         return loss_and_top1(logits, val[1])
 
-    return fit(2, network, optimizer, settings, train_epoch, validate, len(images), arithmetic.device)
+    return fit(
+        2, network, optimizer, settings, train_epoch, validate, len(images), arithmetic.device, stepper, progress
+    )

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from florilegium.epoch_sums import EpochSums
+from florilegium.progress import Progress
 from florilegium.seeds import epoch_order
 from florilegium.training import Fit, epoch_batches, fit, loss_and_top1
 
@@ -21,6 +23,7 @@ def train_head(
     val: tuple[Tensor, Tensor],
     settings: Mapping[str, Any],
     seed: int,
+    progress: Progress | None = None,
 ) -> Fit:
     """Train `head` in place on the features of a frozen backbone (on the CPU: the work is tiny).
 
@@ -31,6 +34,7 @@ def train_head(
         val: features (m, width) float32 and labels (m,).
         settings: the recipe as this architecture runs it.
         seed: of the run; decides the order of the images and the dropout.
+        progress: keeps every epoch for a training that is interrupted; None keeps nothing.
 
     Returns:
         The history and the head's state at its best epoch.
@@ -42,19 +46,20 @@ def train_head(
 
     def train_epoch(epoch: int) -> tuple[float, float]:
         features = torch.from_numpy(np.asarray(views[epoch], dtype=np.float32))
-        loss_sum, correct = torch.zeros(()), torch.zeros(())
-        for index in epoch_batches(epoch_order(len(labels), seed, phase=1, epoch=epoch), settings["batch_size"]):
+        batches = epoch_batches(epoch_order(len(labels), seed, phase=1, epoch=epoch), settings["batch_size"])
+        sums = EpochSums(len(batches), labels.device)
+        for index in batches:
             logits = head(functional.dropout(features[index], dropout))
             loss = functional.cross_entropy(logits, labels[index], label_smoothing=settings["label_smoothing"])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            loss_sum += loss.detach() * len(index)
-            correct += (logits.detach().argmax(1) == labels[index]).sum()
-        return loss_sum.item() / len(labels), correct.item() / len(labels)
+            sums.add(loss.detach() * len(index), (logits.detach().argmax(1) == labels[index]).sum())
+        return sums.means(len(labels))
 
     @torch.no_grad()
     def validate() -> tuple[float, float]:
         return loss_and_top1(head(val[0]), val[1])
 
-    return fit(1, head, optimizer, settings, train_epoch, validate, len(labels), torch.device("cpu"))
+    cpu = torch.device("cpu")
+    return fit(1, head, optimizer, settings, train_epoch, validate, len(labels), cpu, progress=progress)

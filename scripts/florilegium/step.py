@@ -6,15 +6,25 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterable
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from florilegium.errors import UserError
 
 log = logging.getLogger("florilegium")
+
+
+GRACE_SECONDS = 12  # between a signal and the end of the process
+
+
+class Stopped(BaseException):
+    """SIGINT or SIGTERM came. Not an Exception: nothing on the way may take it for a failure and go on."""
 
 
 def run_step(main: Callable[[Any], None], job: Any | None = None) -> None:
@@ -26,12 +36,18 @@ def run_step(main: Callable[[Any], None], job: Any | None = None) -> None:
             line, which is how a step is run alone.
 
     A UserError ends the process with one line; anything else does too, with its traceback in the log, and on the
-    terminal when FLORILEGIUM_DEBUG is set.
+    terminal when FLORILEGIUM_DEBUG is set. SIGINT and SIGTERM (Ctrl-C, scancel, a time limit) end it with one line and
+    the exit status 128 + signal, after the files it was writing are removed.
     """
     job = job or _from_command_line()
     _start_log(job.log[0] if job.log else None)
     try:
-        main(job)
+        with _stopping_at_signals():
+            main(job)
+    except Stopped as stopped:
+        number = signal.Signals[str(stopped)]
+        log.info("stopped by %s: nothing is left half-written; run again to continue", number.name)
+        sys.exit(128 + number)
     except UserError as error:
         _end(f"error: {error}", debug=bool(os.environ.get("FLORILEGIUM_DEBUG")))
     except Exception as error:
@@ -39,6 +55,32 @@ def run_step(main: Callable[[Any], None], job: Any | None = None) -> None:
             f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else 'no message'}",
             debug=True,
         )
+
+
+@contextmanager
+def _stopping_at_signals() -> Iterator[None]:
+    """Raise Stopped in the main thread at the first SIGINT or SIGTERM, and ignore those that follow it."""
+    step, numbers = os.getpid(), (signal.SIGINT, signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        if os.getpid() != step:  # a worker process that inherited this handler: its parent says what there is to say
+            os._exit(128 + number)
+        threading.excepthook = lambda _: None  # nor has a thread that loses its workers now
+        signal.alarm(GRACE_SECONDS)  # whatever holds up the end, as an exception lost in a destructor
+        raise Stopped(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, stop) for number in numbers}
+    stopped = False
+    try:
+        yield
+    except Stopped:
+        stopped = True  # and signals stay ignored until the process has ended
+        raise
+    finally:
+        for number, handler in before.items() if not stopped else ():
+            signal.signal(number, handler)
 
 
 def _end(line: str, debug: bool) -> None:

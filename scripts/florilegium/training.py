@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,17 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
 
 from florilegium.devices import peak_memory_mb
+from florilegium.epoch_sums import NotFinite
 from florilegium.errors import UserError
+from florilegium.progress import Progress, Stateful
 
 log = logging.getLogger(__name__)
+
+
+class MicroBatches(Stateful, Protocol):
+    """A stepper that cuts batches when memory runs out."""
+
+    micro_batch: int  # most images at once
 
 
 @dataclass
@@ -33,9 +41,10 @@ class Fit:
     reference_top1: float = -1.0  # what early stopping compares with
     waited: int = 0  # epochs since the last improvement
     stopped_early: bool = False
+    seconds: float = 0.0  # of all epochs, also those before an interruption
 
-    def judge(self, epoch: int, loss: float, top1: float, network: nn.Module, stopping: Mapping[str, Any]) -> bool:
-        """Keep the epoch if validation says it is the best; return whether training should stop."""
+    def judge(self, epoch: int, loss: float, top1: float, network: nn.Module, stopping: Mapping[str, Any]) -> None:
+        """Keep the epoch if validation says it is the best, and say whether training should stop."""
         if (top1, -loss) > (self.best_top1, -self.best_loss):
             self.best_epoch, self.best_top1, self.best_loss = epoch, top1, loss
             self.best_state = copy.deepcopy(
@@ -45,7 +54,14 @@ class Fit:
         self.reference_top1 = top1 if improved else self.reference_top1
         self.waited = 0 if improved else self.waited + 1
         self.stopped_early = self.waited >= stopping["patience"]
-        return self.stopped_early
+
+    def state_dict(self) -> dict[str, Any]:
+        """All fields, plain values and tensors, for a progress file."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what `state_dict` described."""
+        vars(self).update(state)
 
 
 def fit(
@@ -57,6 +73,8 @@ def fit(
     validate: Callable[[], tuple[float, float]],
     images: int,
     device: torch.device,
+    stepper: MicroBatches | None = None,
+    progress: Progress | None = None,
 ) -> Fit:
     """Train for the recipe's epochs or until early stopping; validation chooses the epoch.
 
@@ -69,6 +87,8 @@ def fit(
         validate: returns loss and top-1 on the validation split.
         images: training images per epoch, for images/s.
         device: whose memory is recorded.
+        stepper: its micro-batch is recorded, its state kept; None when batches are never cut.
+        progress: where the state is kept after every epoch, and taken up again; None keeps nothing.
 
     Raises:
         UserError: the loss is no longer a finite number.
@@ -76,38 +96,65 @@ def fit(
     part = settings[f"phase{phase}"]
     schedule = StepLR(optimizer, part["schedule"]["step_size"], part["schedule"]["gamma"])
     outcome = Fit()
-    for epoch in range(part["epochs"]):
-        rates = [group["lr"] for group in optimizer.param_groups]
-        start = time.perf_counter()
-        train_loss, train_top1 = train_epoch(epoch)
-        trained = time.perf_counter() - start
-        if not math.isfinite(train_loss):
-            raise UserError(
-                f"phase {phase}, epoch {epoch + 1}: the loss is not a number (learning rate {rates[-1]:g}); "
-                f"lower the learning rate or set precision: fp32 in the recipe"
-            )
-        val_loss, val_top1 = validate()
+    parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "outcome": outcome}
+    parts |= {"stepper": stepper} if stepper else {}
+    kept = progress is not None and progress.restore(parts)
+    begin = f", after the epochs kept in {progress.path}" if kept else ""
+    log.info("phase %d: begins at epoch %d of %d%s", phase, len(outcome.history) + 1, part["epochs"], begin)
+    mark = time.perf_counter()
+    while len(outcome.history) < part["epochs"] and not outcome.stopped_early:
+        number, rate = len(outcome.history) + 1, optimizer.param_groups[-1]["lr"]
+        try:
+            row = {"phase": phase, "epoch": number} | _one_epoch(number, optimizer, train_epoch, validate, images)
+        except NotFinite as where:
+            raise UserError(_not_finite(phase, number, where, rate, progress)) from where
         schedule.step()
-        row = {
-            "phase": phase,
-            "epoch": epoch + 1,
-            "train_loss": train_loss,
-            "train_top1": train_top1,
-            "val_loss": val_loss,
-            "val_top1": val_top1,
-            "lr_backbone": rates[-2] if len(rates) > 1 else 0.0,
-            "lr_head": rates[-1],
-            "seconds": time.perf_counter() - start,
-            "images_per_second": images / trained,
-            "peak_memory_mb": peak_memory_mb(device),
-        }
+        micro_batch = min(stepper.micro_batch if stepper else images, settings["batch_size"])
+        row |= {"peak_memory_mb": peak_memory_mb(device), "micro_batch": micro_batch}
         outcome.history.append(row)
-        stop = outcome.judge(epoch + 1, val_loss, val_top1, network, settings["early_stopping"])
-        log.info(_line(row, part["epochs"], outcome.best_epoch == epoch + 1))
-        if stop:
-            log.info("phase %d: stopped early after epoch %d, best epoch %d", phase, epoch + 1, outcome.best_epoch)
-            break
+        outcome.judge(number, row["val_loss"], row["val_top1"], network, settings["early_stopping"])
+        outcome.seconds, mark = outcome.seconds + time.perf_counter() - mark, time.perf_counter()
+        if progress:
+            progress.save(parts)
+        log.info(_line(row, part["epochs"], outcome.best_epoch == number))
+    if outcome.stopped_early:
+        log.info("phase %d: stopped early, best epoch %d of %d", phase, outcome.best_epoch, len(outcome.history))
     return outcome
+
+
+def _one_epoch(
+    number: int,
+    optimizer: Optimizer,
+    train_epoch: Callable[[int], tuple[float, float]],
+    validate: Callable[[], tuple[float, float]],
+    images: int,
+) -> dict[str, float]:
+    """Train and validate; returns this part of the history's row. Raises NotFinite."""
+    rates = [group["lr"] for group in optimizer.param_groups]
+    start = time.perf_counter()
+    train_loss, train_top1 = train_epoch(number - 1)
+    trained = time.perf_counter() - start
+    val_loss, val_top1 = validate()
+    if not math.isfinite(val_loss):
+        raise NotFinite("validation after the last batch")
+    return {
+        "train_loss": train_loss,
+        "train_top1": train_top1,
+        "val_loss": val_loss,
+        "val_top1": val_top1,
+        "lr_backbone": rates[-2] if len(rates) > 1 else 0.0,
+        "lr_head": rates[-1],
+        "seconds": time.perf_counter() - start,
+        "images_per_second": images / trained,
+    }
+
+
+def _not_finite(phase: int, epoch: int, where: NotFinite, rate: float, progress: Progress | None) -> str:
+    kept = f"; the state after epoch {epoch - 1} stays in {progress.path}" if progress and epoch > 1 else ""
+    return (
+        f"phase {phase}, epoch {epoch}, {where}: the loss is not a finite number (learning rate {rate:g}); "
+        f"lower the learning rate or set precision: fp32 in the recipe{kept}"
+    )
 
 
 def _line(row: Mapping[str, Any], epochs: int, best: bool) -> str:

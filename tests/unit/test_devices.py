@@ -1,5 +1,9 @@
 """CUDA before MPS before CPU, and bf16 only where the hardware computes in it."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -110,3 +114,14 @@ def test_a_batch_holds_the_images_asked_for(mats):
 
 def test_peak_memory_is_in_mebibytes():
     assert 50 < devices.peak_memory_mb(torch.device("cpu")) < 100_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the operating system has no better number")
+def test_peak_memory_is_this_processs_own_and_not_its_parents(project):
+    child = "import torch; from florilegium.devices import peak_memory_mb; print(peak_memory_mb(torch.device('cpu')))"
+    parent = (
+        f"import subprocess, sys; held = b'x' * 2**30; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(project / "scripts")}
+    done = subprocess.run([sys.executable, "-c", parent], env=environment, capture_output=True, text=True, check=True)
+    assert 50 < float(done.stdout) < 1000

@@ -2,6 +2,9 @@
 
 import copy
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -126,7 +129,9 @@ def test_the_best_state_is_a_copy_that_later_epochs_do_not_change(mats, settings
 
 def test_a_learning_rate_that_explodes_ends_with_one_line(mats, settings):
     settings["phase2"] |= {"head_learning_rate": 1e30, "backbone_learning_rate": 1e30}
-    with pytest.raises(UserError, match="phase 2, epoch 1: the loss is not a number .learning rate 1e.30."):
+    with pytest.raises(
+        UserError, match="^phase 2, epoch 1, batch 2 of 4: the loss is not a finite number .learning rate 1e.30."
+    ):
         run(mats, settings)
 
 
@@ -145,3 +150,85 @@ def test_a_training_that_runs_out_of_memory_ends_all_the_same(mats, settings, mo
     with caplog.at_level(logging.INFO):
         _, outcome = run(mats, settings)
     assert len(outcome.history) == 1 and "micro-batches of 4 from now on" in caplog.text
+    assert outcome.history[0]["micro_batch"] == 4
+
+
+class Layered(Small):
+    """Small with a BatchNorm and a dropout before the layer that runs out of memory."""
+
+    def __init__(self, limit):
+        super().__init__(limit)
+        self.norm, self.dropout = nn.BatchNorm2d(3), nn.Dropout(0.5)
+
+    def forward(self, views):
+        return super().forward(self.dropout(self.norm(views)))
+
+
+def test_a_failed_attempt_leaves_no_trace_in_batchnorm_or_dropout(settings):
+    states = []
+    for limit, batch_size in ((6, 16), (10**6, 6)):  # halved to 6 by force, or 6 from the start
+        network = Layered(limit)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        stepper = Stepper(network, optimizer, settings | {"batch_size": batch_size, "label_smoothing": 0.0}, FP32)
+        stepper.micro_batch = min(stepper.micro_batch, 17 if limit == 6 else 6)
+        torch.manual_seed(5)
+        stepper.step(*batch(13))
+        states.append(network.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert states[0]["norm.num_batches_tracked"] == 3
+
+
+def test_a_failure_of_the_optimizers_own_step_is_not_repeated(settings):
+    class Full(torch.optim.SGD):
+        steps = 0
+
+        def step(self, closure=None):
+            self.steps += 1
+            raise torch.OutOfMemoryError("out of memory")
+
+    network = Small()
+    optimizer = Full(network.parameters(), lr=0.1)
+    stepper = Stepper(network, optimizer, settings, FP32)
+    with pytest.raises(UserError, match="out of memory in the optimizer's step"):
+        stepper.step(*batch(8))
+    assert optimizer.steps == 1
+
+
+CHILD = """
+import resource, sys, torch
+from pathlib import Path
+from florilegium.devices import Arithmetic
+from florilegium.fine_tuning import Stepper
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+network = torch.nn.Sequential(
+    torch.nn.Conv2d(3, 64, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+    torch.nn.Linear(64, 3),
+)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+settings = {"batch_size": 16, "label_smoothing": 0.0}
+stepper = Stepper(network, optimizer, settings, Arithmetic(torch.device("cpu"), torch.float32))
+stepper.step(torch.randn(2, 3, 130, 130), torch.tensor([0, 1]))  # libraries are loaded, threads have begun
+views, labels = torch.randn(16, 3, 130, 130), torch.arange(16) % 3
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + int(sys.argv[1]) * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+loss, _ = stepper.step(views, labels)
+print(stepper.micro_batch, loss.item(), network[0].weight.abs().sum().item())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS holds on Linux only")
+def test_a_real_limit_of_memory_halves_the_micro_batch_and_keeps_the_result(project):
+    """The same step in processes with room for all 16 images and for some: an image's activations take 12 MiB."""
+    found = {}
+    for room in (1000, 100):
+        environment = os.environ | {"PYTHONPATH": str(project / "scripts")}
+        command = [sys.executable, "-c", CHILD, str(room)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        micro_batch, loss, weights = done.stdout.split()
+        found[room] = int(micro_batch), float(loss), float(weights)
+    assert found[1000][0] == 17 and found[100][0] in (8, 4, 2)
+    assert found[100][1:] == pytest.approx(found[1000][1:], rel=1e-5)

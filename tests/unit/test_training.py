@@ -4,13 +4,25 @@ import pytest
 import torch
 from torch import nn
 
+from florilegium.epoch_sums import EpochSums, NotFinite
 from florilegium.errors import UserError
+from florilegium.progress import Progress
 from florilegium.training import epoch_batches, fit, loss_and_top1
 
 CPU = torch.device("cpu")
 
 
-def trained(validation, settings, epochs=None, losses=None, patience=10, min_delta=0.001, phase=1):
+def trained(
+    validation,
+    settings,
+    epochs=None,
+    losses=None,
+    patience=10,
+    min_delta=0.001,
+    phase=1,
+    progress=None,
+    train_epoch=lambda epoch: (1.0, 0.5),
+):
     """The outcome of a training whose epoch e leaves weight e + 1 and validates as (loss, top-1) `validation[e]`."""
     settings["early_stopping"] = {"patience": patience, "min_delta": min_delta}
     settings[f"phase{phase}"]["epochs"] = epochs or len(validation)
@@ -21,14 +33,15 @@ def trained(validation, settings, epochs=None, losses=None, patience=10, min_del
         else network.parameters(),
         lr=1.0,
     )
-    scores = iter(validation)
 
-    def train_epoch(epoch):
+    def one_epoch(epoch):
+        result = (losses[epoch], 0.5) if losses else train_epoch(epoch)
         network.weight.data.fill_(epoch + 1)
         optimizer.step()
-        return (losses[epoch] if losses else 1.0), 0.5
+        return result
 
-    return fit(phase, network, optimizer, settings, train_epoch, lambda: next(scores), 10, CPU)
+    scores = iter(validation)
+    return fit(phase, network, optimizer, settings, one_epoch, lambda: next(scores), 10, CPU, progress=progress)
 
 
 def test_the_best_epoch_is_the_one_of_the_highest_validation_top1_and_its_weights_are_kept(settings):
@@ -74,14 +87,83 @@ def test_the_history_has_a_row_per_epoch_with_everything_in_it(settings):
     assert [row["epoch"] for row in history] == [1, 2]
     assert [row["train_loss"] for row in history] == [0.9, 0.8] and [row["val_top1"] for row in history] == [0.6, 0.7]
     expected = "phase epoch train_loss train_top1 val_loss val_top1 lr_backbone lr_head seconds images_per_second"
-    assert [*expected.split(), "peak_memory_mb"] == list(history[0])
+    assert [*expected.split(), "peak_memory_mb", "micro_batch"] == list(history[0])
+    assert [row["micro_batch"] for row in history] == [settings["batch_size"]] * 2
     assert all(row["peak_memory_mb"] > 10 and row["images_per_second"] > 0 for row in history)
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_a_batch_whose_loss_is_no_number_is_named_at_once_on_a_cpu(wrong):
+    sums = EpochSums(5, CPU)
+    sums.add(torch.tensor(6.0), torch.tensor(2))
+    assert sums.means(4) == (1.5, 0.5)
+    with pytest.raises(NotFinite, match="^batch 2 of 5$"):
+        sums.add(torch.tensor(wrong), torch.tensor(0))
+
+
+def test_on_another_device_the_same_batch_is_named_at_the_end_of_the_epoch():
+    sums = EpochSums(4, CPU)
+    sums.reads_each = False  # as on a GPU
+    for loss in (1.0, 2.0, float("nan"), float("inf")):
+        sums.add(torch.tensor(loss), torch.tensor(1))
+    with pytest.raises(NotFinite, match="^batch 3 of 4$"):
+        sums.means(4)
+
+
+def diverges(place):
+    """A training epoch whose loss is no number in batch `place` of epoch 2."""
+
+    def train_epoch(epoch):
+        sums = EpochSums(3, CPU)
+        for number in range(1, 4):
+            sums.add(torch.tensor(float("nan") if (epoch, number) == (1, place) else 1.0), torch.tensor(1))
+        return sums.means(3)
+
+    return train_epoch
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_epoch_batch_and_learning_rate(settings):
+    line = (
+        r"^phase 1, epoch 2, batch 3 of 3: the loss is not a finite number \(learning rate 1\); lower the learning rate"
+    )
+    with pytest.raises(UserError, match=line):
+        trained([(1, 0.5)] * 3, settings, train_epoch=diverges(3))
+
+
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_ends_the_training_with_epoch_and_learning_rate(settings, loss):
-    with pytest.raises(UserError, match=r"phase 1, epoch 2: the loss is not a number \(learning rate 1\); lower"):
-        trained([(1, 0.5)] * 3, settings, losses=[0.5, loss, 0.5])
+def test_a_network_that_the_last_batch_destroyed_is_not_kept(settings, loss, tmp_path):
+    progress = Progress(tmp_path, "phase1", {})
+    with pytest.raises(UserError, match=f"epoch 2, validation after the last batch.*after epoch 1 stays in {tmp_path}"):
+        trained([(1, 0.5), (loss, 0.6), (1, 0.7)], settings, progress=progress)
+    kept = torch.load(progress.path, weights_only=True)["states"]
+    assert kept["network"]["weight"].item() == 1 and len(kept["outcome"]["history"]) == 1
+
+
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(settings, tmp_path):
+    scores = [(1, 0.5), (1, 0.6), (1, 0.4), (1, 0.4), (1, 0.4), (1, 0.9)]
+    undisturbed = trained(scores, settings, patience=3)
+    progress, epochs = Progress(tmp_path, "phase1", {}), []
+
+    def interrupted(epoch):
+        epochs.append(epoch)
+        if len(epochs) in (1, 3, 6):
+            raise KeyboardInterrupt
+        return 1.0, 0.5
+
+    for _ in range(3):
+        left = scores[len(torch.load(progress.path)["states"]["outcome"]["history"]) if progress.path.exists() else 0 :]
+        with pytest.raises(KeyboardInterrupt):
+            trained(left, settings, epochs=6, patience=3, progress=progress, train_epoch=interrupted)
+    outcome = trained(scores[3:], settings, epochs=6, patience=3, progress=progress, train_epoch=interrupted)
+    assert epochs == [0, 0, 1, 1, 2, 3, 3, 4], "only the epochs that were cut off are repeated"
+    assert len(outcome.history) == 5 and outcome.stopped_early
+    timing = {"seconds", "images_per_second", "peak_memory_mb"}
+    plain = [[{k: v for k, v in row.items() if k not in timing} for row in o.history] for o in (undisturbed, outcome)]
+    assert plain[0] == plain[1]
+    assert (outcome.best_epoch, outcome.waited) == (undisturbed.best_epoch, undisturbed.waited)
+    assert outcome.best_state["weight"].item() == 2
+    assert outcome.seconds >= sum(row["seconds"] for row in outcome.history), "of all pieces"
+    assert trained([], settings, epochs=6, patience=3, progress=progress).history == outcome.history
 
 
 @pytest.mark.parametrize("count", range(2, 70))
