@@ -1,24 +1,26 @@
-"""Training jobs that SLURM breaks off: each is started again and ends as if nothing had happened.
+"""Training jobs that SLURM breaks off: each is started again, resumes, and ends as if nothing had happened.
 
 Each job is stopped (SIGSTOP) after its second epoch, so that the fault always meets one that is under way.
 """
 
 import os
+import re
 import signal
 import time
 from datetime import datetime, timedelta
 
 import pytest
-from cluster_runs import ENDS, LIMIT_SECONDS, RUN, declared, differences, named, scheduler_record
+from cluster_runs import ENDS, LIMIT_SECONDS, RUN, declared, differences, scheduler_record
 from slurm_processes import ask
 
 SEEDS = (1, 2, 3)
+FAULTS = ("scancel", "time limit", "node lost")
 LOG = "results/logs/fine_tune/tiny.mobilenet_v2.seed{}.log"
 
 
 @pytest.fixture(scope="module")
 def broken_off(whole_run, cluster, checkout):
-    """Fault -> (seed, the jobs that the scheduler saw for it). The GPUs are asked for as `gres`."""
+    """Fault -> (the job that met it, all jobs of the same run). The GPUs are asked for as `gres`."""
     checkout.edit_profile("    gpu: 1 ", '    gres: "gpu:1" ')
     for seed in SEEDS:
         (checkout.folder / LOG.format(seed)).unlink()
@@ -39,8 +41,10 @@ def broken_off(whole_run, cluster, checkout):
     finally:
         driver.kill()
         checkout.edit_profile('    gres: "gpu:1" ', "    gpu: 1 ")
-    of_seed = {seed: [job for job in jobs if seed_of(job) == seed] for seed in SEEDS}
-    return {fault: (seed_of(job), of_seed[seed_of(job)]) for fault, job in victims.items()}
+    return {
+        fault: (victim, [job for job in jobs if job["comment"] == victim["comment"]])
+        for fault, victim in victims.items()
+    }
 
 
 def seed_of(job):
@@ -59,7 +63,7 @@ def stopped_after_two_epochs(checkout, driver):
                 log = checkout.folder / LOG.format(seed_of(job))
                 if log.exists() and "epoch  2/" in log.read_text():
                     os.kill(note["pid"], signal.SIGSTOP)
-                    stopped[note["pid"]] = job
+                    stopped[note["pid"]] = job | {"epochs": len(re.findall(r"epoch +\d+/", log.read_text()))}
         return len(stopped) == len(SEEDS)
 
     await_that(all_stopped, driver)
@@ -95,8 +99,17 @@ def test_a_job_whose_node_is_lost_runs_again_under_its_id(broken_off):
     assert [(job["state"], job["restarts"]) for job in broken_off["node lost"][1]] == [("COMPLETED", 1)]
 
 
-@pytest.mark.parametrize("fault", ["scancel", "time limit", "node lost"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_finished_epoch_is_trained_again(broken_off, checkout, fault):
+    victim, _ = broken_off[fault]
+    log = (checkout.folder / LOG.format(seed_of(victim))).read_text()
+    begin = re.search(r"begins at epoch (\d+) of \d+, after the epochs kept", log)
+    assert int(begin[1]) > victim["epochs"] >= 2
+    assert f"epoch {victim['epochs']:>2}/" not in log
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_the_end_is_that_of_an_undisturbed_run(broken_off, checkout, fault):
-    seed, jobs = broken_off[fault]
-    assert {job["gpu"] for job in named(jobs, "fine_tune")} == {1}
-    assert differences(checkout.folder / RUN.format(seed), "undisturbed_") == []
+    victim, jobs = broken_off[fault]
+    assert {job["gpu"] for job in jobs} == {1}
+    assert differences(checkout.folder / RUN.format(seed_of(victim)), "undisturbed_") == []
