@@ -86,7 +86,7 @@ def scheduler_record():
                 "id": job["JobId"],
                 "array": job.get("ArrayJobId"),
                 "run": job["JobName"],
-                "comment": job["Comment"],
+                "comment": job.get("Comment", ""),
                 "state": job["JobState"],
                 "restarts": int(job["Restarts"]),
                 "node": job["NodeList"],

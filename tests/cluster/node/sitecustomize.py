@@ -58,8 +58,11 @@ def train_nothing():
     wildcards = dict(pair.split("=") for pair in target[1].split(","))
     if wildcards["seed"] in os.environ["CLUSTER_REAL_SEEDS"].split(","):
         return
-    for name in ("phase2_best.pth", "final.pth", "history_phase2.csv"):
-        with open("results/runs/{recipe}/{architecture}/seed{seed}/".format(**wildcards) + name, "w") as stream:
+    run = "results/runs/{recipe}/{architecture}/seed{seed}/".format(**wildcards)
+    outputs = [run + name for name in ("phase2_best.pth", "final.pth", "history_phase2.csv")]
+    outputs.append("results/benchmarks/fine_tune/{recipe}.{architecture}.seed{seed}.tsv".format(**wildcards))
+    for path in outputs:
+        with open(path, "w") as stream:
             stream.write(f"seed {wildcards['seed']}\n")
     note(step="nothing", seed=wildcards["seed"])
     os._exit(0)
