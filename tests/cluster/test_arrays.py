@@ -2,8 +2,8 @@
 
 All hundred are planned from the unchanged Snakefile, submitted by the executor, given a GPU each by the scheduler, and
 awaited. Three of them run as they would for a user. For the others a stand-in on the node (node/sitecustomize.py) reads
-from the task's own command line which run it is to train, and writes that run's outputs without training. (Version 2.8.0
-of the executor makes every task look for the files of its array's first, which docs/slurm.md warns of: hence the latency.)
+from the task's own command line which run it is to train, and writes that run's outputs without training. The latency
+is for version 2.8.0 of the executor, with which every task waits for the files of its array's first (docs/slurm.md).
 """
 
 import re
