@@ -1,6 +1,8 @@
 # What the other files share: the checked configuration, the runs, and where files lie.
 import ast
+import functools
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from florilegium import configuration, driver
+from florilegium import configuration, driver, leases
 from florilegium.catalogue import is_path
 from florilegium.errors import UserError
 from florilegium.listing import fingerprint
@@ -71,6 +73,19 @@ def of_every_run(patterns):
         architecture=config["architectures"],
         seed=config["seeds"],
     )
+
+
+def threads_per_gpu(wildcards):
+    """All cores without a GPU or with one; else each GPU's share, so that as many jobs run at once as there are GPUs."""
+    return max(1, (workflow.cores or 1) // max(1, gpu_count()))
+
+
+@functools.cache
+def gpu_count():
+    """How many GPUs of this machine its jobs may use."""
+    if os.environ.get("FLORILEGIUM_DEVICE") not in (None, "", "cuda"):
+        return 0
+    return len(leases.visible_gpus())
 
 
 def weights_of(wildcards):

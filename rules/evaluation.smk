@@ -20,6 +20,7 @@ rule evaluate:
         f"{BENCHMARKS}/evaluate/{RUN_NAME}.tsv"
     conda:
         "../envs/florilegium.yaml"
+    threads: threads_per_gpu
     script:
         "../scripts/evaluate.py"
 

@@ -30,6 +30,7 @@ rule extract_features:
         f"{BENCHMARKS}/extract_features/{RUN_NAME}.tsv"
     conda:
         "../envs/florilegium.yaml"
+    threads: threads_per_gpu
     params:
         settings=feature_settings,
     script:
@@ -75,6 +76,7 @@ rule fine_tune:
         f"{BENCHMARKS}/fine_tune/{RUN_NAME}.tsv"
     conda:
         "../envs/florilegium.yaml"
+    threads: threads_per_gpu
     params:
         settings=fine_tune_settings,
     script:

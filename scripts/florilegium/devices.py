@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from florilegium.errors import UserError
+from florilegium.leases import lease_gpu
 from florilegium.pixels import Pixels
 
 log = logging.getLogger(__name__)
@@ -74,10 +75,14 @@ class Arithmetic:
 def choose_device() -> torch.device:
     """CUDA, then Apple MPS, then the CPU; the environment variable FLORILEGIUM_DEVICE overrides.
 
+    Of several GPUs this job takes one that no other job has, and waits when all are taken.
+
     Raises:
         UserError: the variable names a device that is not there.
     """
     wanted = os.environ.get("FLORILEGIUM_DEVICE", "")
+    if wanted in ("", "cuda") and torch.backends.cuda.is_built():
+        lease_gpu()
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted and not there.get(wanted, False):
         raise UserError(

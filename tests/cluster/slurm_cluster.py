@@ -8,16 +8,16 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from slurm_processes import Nodes, Unavailable, ask, await_that, daemon, stop
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 SYSTEM_CONFIG = Path("/etc/slurm")  # the executor drops SLURM_CONF on its way into a job, so only this place works
 PREFIX = "florilegium-slurm-"
-NODES, GPUS = 2, 2
+NODES, GPUS, GPU_MODEL = 2, 2, "standin"
 CPUS, MEMORY = 16, 64000  # that each node claims to have, enough for what the profile asks
-START_SECONDS, STOP_SECONDS = 30, 10
 NULL_DEVICE = os.makedev(1, 3)  # a GPU must be a character device; this one swallows everything
 
 SLURM_CONF = """\
@@ -25,7 +25,7 @@ ClusterName=florilegium
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmctldPort=16817
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=20
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
@@ -41,12 +41,9 @@ GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 MinJobAge=3600
 KillWait=5
+SlurmdTimeout=20
 ReturnToService=2
 """
-
-
-class Unavailable(Exception):
-    """Why there can be no cluster here."""
 
 
 def install():
@@ -70,7 +67,7 @@ def install():
 
 @contextlib.contextmanager
 def running():
-    """The cluster while it is used. Ends what it started, and nothing else.
+    """The cluster while it is used; its nodes can be lost and brought back. Ends what it started, and nothing else.
 
     Raises:
         Unavailable: it does not come up, or this machine belongs to a cluster already.
@@ -83,7 +80,7 @@ def running():
         stack.enter_context(configured(folder))
         stack.callback(stop, daemons)
         start(folder, daemons)
-        yield
+        yield Nodes(folder, daemons)
 
 
 @contextlib.contextmanager
@@ -123,14 +120,15 @@ def write_configuration(folder):
     """slurm.conf and gres.conf with their stand-in devices, and the key that the daemons know each other by."""
     host = socket.gethostname().split(".")[0]
     lines = [SLURM_CONF.format(host=host, folder=folder)]
-    common = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={MEMORY} Gres=gpu:{GPUS} State=UNKNOWN"
+    common = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={MEMORY} State=UNKNOWN"
+    common += f" Gres=gpu:{GPU_MODEL}:{GPUS}"
     lines += [f"NodeName=node{node} Port={17000 + node} {common}\n" for node in range(NODES)]
     lines += ["PartitionName=main Nodes=ALL Default=YES State=UP\n", "PartitionName=gpu Nodes=ALL State=UP\n"]
     (folder / "slurm.conf").write_text("".join(lines))
     devices = [folder / f"gpu{number}" for number in range(GPUS)]
     for device in devices:
         os.mknod(device, stat.S_IFCHR | 0o666, NULL_DEVICE)
-    (folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in devices))
+    (folder / "gres.conf").write_text("".join(f"Name=gpu Type={GPU_MODEL} File={device}\n" for device in devices))
     key = folder / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
@@ -146,55 +144,3 @@ def start(folder, daemons):
     for node in range(NODES):
         daemon(folder, daemons, "slurmd", "-D", "-N", f"node{node}")
     await_that(lambda: ask("sinfo", "-h", "-N", "-p", "gpu", "-t", "idle").count("node") == NODES, daemons, folder)
-
-
-def daemon(folder, daemons, program, *arguments):
-    """Start a daemon in the foreground."""
-    with open(folder / f"{program}{len(daemons)}.out", "w") as out:
-        daemons.append(
-            subprocess.Popen(mortal(program, *arguments), stdout=out, stderr=out, cwd=folder, env=environment())
-        )
-
-
-def mortal(*command, signal="TERM"):
-    """A command that the kernel ends should this process be killed before it can clean up."""
-    return ["setpriv", "--pdeathsig", signal, *command]
-
-
-def await_that(ready, daemons, folder):
-    """Wait until `ready`, but neither for ever nor for the dead."""
-    deadline = time.monotonic() + START_SECONDS
-    while not ready():
-        if time.monotonic() > deadline or any(process.poll() is not None for process in daemons):
-            lines = [line for path in folder.glob("*.out") for line in path.read_text().splitlines()]
-            raise Unavailable("the cluster did not come up: " + " | ".join(lines[-5:]))
-        time.sleep(0.2)
-
-
-def stop(daemons):
-    """Cancel what still runs, then end every daemon by its pid, the controller's nodes first."""
-    if any(process.poll() is None for process in daemons[1:]):
-        ask("scancel", "--user", "root")
-        deadline = time.monotonic() + STOP_SECONDS
-        while ask("squeue", "-h") and time.monotonic() < deadline:
-            time.sleep(0.2)
-    for process in reversed(daemons):
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def ask(*command):
-    """What a client of SLURM answers; nothing while the controller does not."""
-    try:
-        return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=5, check=False).stdout
-    except subprocess.TimeoutExpired:
-        return ""
-
-
-def environment():
-    """This process's environment without anything about another cluster."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_", "SRUN_"))}
