@@ -33,7 +33,9 @@ def garden_settings(wildcards):
 
 
 def feature_settings(wildcards):
-    section = run_section(wildcards, "augmentation", "crop", "phase1", "precision")
+    section = run_section(
+        wildcards, "augmentation", "crop", "phase1", "precision", "train_on"
+    )
     section["phase1"] = {"epochs": section["phase1"]["epochs"]}
     return section | {"weights": weights_of(wildcards)}
 
@@ -50,6 +52,7 @@ def head_settings(wildcards):
         "phase1",
         "precision",
         "resize",
+        "train_on",
         "weight_decay",
     )
     return section | {"weights": weights_of(wildcards)}
@@ -67,6 +70,7 @@ def fine_tune_settings(wildcards):
         "phase2",
         "precision",
         "resize",
+        "train_on",
         "weight_decay",
     )
     return section | {"weights": weights_of(wildcards)}

@@ -21,7 +21,8 @@ def main(job):
             table.to_csv(partial, index=False)
     chosen, rivals = choose(architectures)
     write_text(job.output.page, comparison_page(runs, chosen, rivals, read_json(job.input.dataset)))
-    log.info("%d runs; validation chooses %s (%s)", len(runs), chosen["architecture"], chosen["recipe"])
+    choice = "nothing" if chosen is None else f"{chosen['architecture']} ({chosen['recipe']})"
+    log.info("%d runs; validation chooses %s", len(runs), choice)
 
 
 if __name__ == "__main__":

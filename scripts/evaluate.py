@@ -16,8 +16,9 @@ from florilegium.step import log, run_step
 
 def main(job):
     prepare_process(job.threads)
-    manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
     trained, about = load_network(job.input.checkpoint)
+    seed, train_on = int(job.wildcards.seed), about["settings"]["train_on"]
+    manifest = Manifest(job.input.manifest, job.input.dataset, seed, train_on)
     arithmetic = choose_arithmetic(about["settings"]["precision"])
     logits, found, start = {}, {}, time.perf_counter()
     engine = inference_engine(trained, arithmetic, about["settings"]["crop"], len(manifest.table))
@@ -38,6 +39,8 @@ def main(job):
         with written_whole(path) as partial:
             frame.to_csv(partial, index=path == job.output.confusion)
     keys = ("recipe", "architecture", "seed", "weights", "pretrained", "phase", "epoch", "seconds")
+    if not manifest.validates:
+        found["val"] = None  # training images: their accuracy says nothing
     record = {key: about[key] for key in keys} | {"protocol": manifest.protocol, "fold": manifest.fold} | found
     record |= {
         "arithmetic": arithmetic.describe(),

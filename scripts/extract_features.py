@@ -17,7 +17,7 @@ from florilegium.step import log, run_step
 def main(job):
     prepare_process(job.threads)
     settings, seed = job.params.settings, int(job.wildcards.seed)
-    manifest = Manifest(job.input.manifest, job.input.dataset, seed)
+    manifest = Manifest(job.input.manifest, job.input.dataset, seed, settings["train_on"])
     arithmetic = choose_arithmetic(settings["precision"])
     network = build_network(job.wildcards.architecture, len(manifest.class_names), None, seed)
     load_backbone(network, settings["weights"], job.input.weights or None)

@@ -22,7 +22,9 @@ def main(job):
     folder = Path(job.output.best).parent / "resume"
     with only_writer(folder / "phase2.lock") as waited:
         arithmetic = choose_arithmetic(job.params.settings["precision"])
-        manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
+        manifest = Manifest(
+            job.input.manifest, job.input.dataset, int(job.wildcards.seed), job.params.settings["train_on"]
+        )
         progress = Progress(folder, "phase2", what_decides(job, manifest, arithmetic))
         if waited and finished_elsewhere(progress, results):
             log.info("phase 2: the process that held the lock has finished this training; its results stand")
@@ -56,22 +58,19 @@ def train(job, manifest: Manifest, arithmetic: Arithmetic, progress: Progress):
         )
         for name in ("train", "val")
     }
-    outcome = fine_tune(network, split["train"], split["val"], settings, int(job.wildcards.seed), arithmetic, progress)
+    judges = split["val"] if manifest.validates else None
+    outcome = fine_tune(network, split["train"], judges, settings, int(job.wildcards.seed), arithmetic, progress)
     seconds = before["seconds"] | {"phase2": outcome.seconds}
     metadata = run_metadata(job.wildcards, before["settings"] | settings, manifest) | {"training": progress.fingerprint}
-    metadata |= {"phase": 2, "epoch": outcome.best_epoch, "val_top1": outcome.best_top1, "seconds": seconds}
+    metadata |= {"phase": 2, "epoch": outcome.best_epoch, "val_top1": outcome.val_top1, "seconds": seconds}
     save_checkpoint(job.output.best, outcome.best_state, metadata)
-    chosen = job.output.best if outcome.best_top1 >= before["val_top1"] else job.input.checkpoint
+    improved = not manifest.validates or outcome.best_top1 >= before["val_top1"]
+    chosen = job.output.best if improved else job.input.checkpoint
     whole = {key: metadata[key] for key in ("seconds", "settings", "provenance")}
     save_checkpoint(job.output.final, read_state(chosen), read_metadata(chosen) | whole)
     save_history(job.output.history, outcome.history)
     progress.discard()
-    log.info(
-        "phase 2: validation top-1 %.2f %% at epoch %d; final is %s",
-        100 * outcome.best_top1,
-        outcome.best_epoch,
-        chosen,
-    )
+    log.info("phase 2: %s; final is %s", outcome.describe(), chosen)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def main(job):
     results = [job.output.checkpoint, job.output.history]
     folder = Path(job.output.checkpoint).parent / "resume"
     with only_writer(folder / "phase1.lock") as waited:
-        manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
+        manifest = Manifest(
+            job.input.manifest, job.input.dataset, int(job.wildcards.seed), job.params.settings["train_on"]
+        )
         progress = Progress(folder, "phase1", what_decides(job, manifest))
         if waited and finished_elsewhere(progress, results):
             log.info("phase 1: the process that held the lock has finished this training; its results stand")
@@ -56,15 +58,16 @@ def train(job, manifest: Manifest, progress: Progress):
     head = network.get_submodule(head_name(network))
     train_set = (np.load(job.input.train, mmap_mode="r"), torch.from_numpy(manifest.labels("train")))
     val_set = (torch.from_numpy(np.load(job.input.val)), torch.from_numpy(manifest.labels("val")))
-    outcome = train_head(head, head_dropout(network), train_set, val_set, settings, seed, progress)
+    judges = val_set if manifest.validates else None
+    outcome = train_head(head, head_dropout(network), train_set, judges, settings, seed, progress)
     head.load_state_dict(outcome.best_state)
     seconds = {"phase1": outcome.seconds + read_json(job.input.report)["seconds"]}
     metadata = run_metadata(job.wildcards, settings, manifest) | {"training": progress.fingerprint}
-    metadata |= {"phase": 1, "epoch": outcome.best_epoch, "val_top1": outcome.best_top1, "seconds": seconds}
+    metadata |= {"phase": 1, "epoch": outcome.best_epoch, "val_top1": outcome.val_top1, "seconds": seconds}
     save_checkpoint(job.output.checkpoint, network.state_dict(), metadata)
     save_history(job.output.history, outcome.history)
     progress.discard()
-    log.info("phase 1: validation top-1 %.2f %% at epoch %d", 100 * outcome.best_top1, outcome.best_epoch)
+    log.info("phase 1: %s", outcome.describe())
 
 
 if __name__ == "__main__":

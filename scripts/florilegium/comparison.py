@@ -33,7 +33,7 @@ def run_row(
     row = {key: metrics[key] for key in IDENTITY}
     row |= {key: cost[key] for key in ("parameters", "gmacs", "file_mb")}
     row |= {"phase1_val_top1": phase1["val_top1"].max(), "phase2_val_top1": phase2["val_top1"].max()}
-    row["val_top1"] = metrics["val"]["top1"]
+    row["val_top1"] = metrics["val"]["top1"] if metrics["val"] else float("nan")
     row |= {f"test_{key}": metrics["test"][key] for key in TEST_METRICS}
     row |= {f"{phase}_seconds": seconds for phase, seconds in metrics["seconds"].items()}
     row["train_seconds"] = sum(metrics["seconds"].values())
@@ -63,13 +63,17 @@ def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def choose(architectures: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+def choose(architectures: pd.DataFrame) -> tuple[pd.Series | None, pd.DataFrame]:
     """The row with the best validation top-1 (the smaller network when equal), and the rows that test cannot rule out.
 
     Test only says how sure the choice is: the second value holds the others whose test interval reaches the chosen
-    one's. Random backbones are only chosen when nothing else ran.
+    one's. Random backbones are only chosen when nothing else ran. Runs without validation are never chosen: None when
+    there are no others.
     """
-    candidates = architectures[architectures["pretrained"]] if architectures["pretrained"].any() else architectures
+    candidates = architectures[architectures["val_top1"].notna()]
+    if candidates.empty:
+        return None, candidates
+    candidates = candidates[candidates["pretrained"]] if candidates["pretrained"].any() else candidates
     chosen = candidates.sort_values(["val_top1", "parameters"], ascending=[False, True]).iloc[0]
     rivals = candidates.drop(index=chosen.name)
     return chosen, rivals[rivals["test_top1_high"] >= chosen["test_top1_low"]]

@@ -106,7 +106,7 @@ def _check_run(config: dict[str, Any], recipe: str, architecture: str) -> None:
             f"{key}.crop: {settings['crop']} (for {architecture}) is larger than resize {settings['resize']}; "
             f"expected at most resize"
         )
-    images = known_training_images(config["dataset"])
+    images = known_training_images(config["dataset"]) if settings["train_on"] == "train" else None
     if images is not None and settings["batch_size"] > images:
         raise UserError(
             f"{key}.batch_size: {settings['batch_size']} (for {architecture}) is larger than the training set; "

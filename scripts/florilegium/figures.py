@@ -59,7 +59,8 @@ def learning_curves(phase1, phase2, title, weights, colour=style.INK):
     for row in scored.loc[scored.groupby("phase")["val_top1"].idxmax()].itertuples():
         panels[1].plot([row.x], [row.val_top1], "o", color=colour, mfc="none", markersize=14, label="_best")
         found.append(f"phase {row.phase}, epoch {row.epoch}: {row.val_top1:.1f} %")
-    panels[1].set_title(f"ringed: best of {'; '.join(found)}", loc="left", fontsize=12)
+    ringed = f"ringed: best of {'; '.join(found)}" if found else "trained on train + val: nothing validates"
+    panels[1].set_title(ringed, loc="left", fontsize=12)
     _epoch_axis(panels, border, len(history) > len(phase1))
     return figure
 

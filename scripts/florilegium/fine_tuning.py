@@ -139,7 +139,7 @@ def _copy(source: list[Tensor], target: list[Tensor]) -> None:
 def fine_tune(
     network: nn.Module,
     train: tuple[DeviceImages, Tensor],
-    val: tuple[DeviceImages, Tensor],
+    val: tuple[DeviceImages, Tensor] | None,
     settings: Mapping[str, Any],
     seed: int,
     arithmetic: Arithmetic,
@@ -150,7 +150,7 @@ def fine_tune(
     Args:
         network: with the head of phase 1, on the device.
         train: images and labels (n,) of the training split; labels on the device.
-        val: the same of the validation split.
+        val: the same of the validation split; None keeps the last epoch.
         settings: the recipe as this architecture runs it.
         seed: of the run.
         arithmetic: device and format.
@@ -183,6 +183,5 @@ def fine_tune(
         logits = evaluation_outputs(torch_engine(network, arithmetic), val[0], crop)
         return loss_and_top1(logits, val[1])
 
-    return fit(
-        2, network, optimizer, settings, train_epoch, validate, len(images), arithmetic.device, stepper, progress
-    )
+    judge = validate if val else None
+    return fit(2, network, optimizer, settings, train_epoch, judge, len(images), arithmetic.device, stepper, progress)

@@ -20,7 +20,7 @@ def train_head(
     head: nn.Linear,
     dropout: float,
     train: tuple[np.ndarray, Tensor],
-    val: tuple[Tensor, Tensor],
+    val: tuple[Tensor, Tensor] | None,
     settings: Mapping[str, Any],
     seed: int,
     progress: Progress | None = None,
@@ -31,7 +31,7 @@ def train_head(
         head: the new linear layer.
         dropout: probability applied to the features before it.
         train: features (epochs, n, width) float16, one set of views an epoch, and labels (n,).
-        val: features (m, width) float32 and labels (m,).
+        val: features (m, width) float32 and labels (m,); None keeps the last epoch.
         settings: the recipe as this architecture runs it.
         seed: of the run; decides the order of the images and the dropout.
         progress: keeps every epoch for a training that is interrupted; None keeps nothing.
@@ -61,5 +61,5 @@ def train_head(
     def validate() -> tuple[float, float]:
         return loss_and_top1(head(val[0]), val[1])
 
-    cpu = torch.device("cpu")
-    return fit(1, head, optimizer, settings, train_epoch, validate, len(labels), cpu, progress=progress)
+    judge, cpu = validate if val else None, torch.device("cpu")
+    return fit(1, head, optimizer, settings, train_epoch, judge, len(labels), cpu, progress=progress)

@@ -10,7 +10,7 @@ from florilegium.style import display_name
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return "–" if pd.isna(share) else f"{100 * share:.1f} %"
 
 
 # Heading, how a value is shown, and what the heading means, by column of runs.csv.
@@ -18,6 +18,7 @@ COLUMNS = {
     "recipe": ("recipe", str, "how it was trained"),
     "architecture": ("network", display_name, "architecture"),
     "seed": ("seed", str, "of the run"),
+    "protocol": ("protocol", str, "which images trained, and which chose"),
     "weights": ("backbone from", str, "what the backbone started from"),
     "parameters": ("parameters", lambda v: f"{v / 1e6:.1f} M", "with the head for these classes"),
     "gmacs": ("GMACs", lambda v: f"{v:.2f}", "10^9 multiply-adds for one picture"),
@@ -37,7 +38,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; color: #1a1a1a; background: #fff; }
 table { border-collapse: collapse; } td, th { padding: .35rem .7rem; text-align: right; white-space: nowrap; }
 th { border-bottom: 2px solid #888; cursor: help; } tr:nth-child(even) td { background: #f3f3f3; }
-td:nth-child(-n+4), th:nth-child(-n+4) { text-align: left; } .chosen td { font-weight: 600; }
+td:nth-child(-n+5), th:nth-child(-n+5) { text-align: left; } .chosen td { font-weight: 600; }
 .scroll { overflow-x: auto; } .note { max-width: 50rem; }
 @media (prefers-color-scheme: dark) {
   body { color: #eee; background: #181818; } tr:nth-child(even) td { background: #242424; }
@@ -45,12 +46,12 @@ td:nth-child(-n+4), th:nth-child(-n+4) { text-align: left; } .chosen td { font-w
 """
 
 
-def comparison_page(runs: pd.DataFrame, chosen: pd.Series, rivals: pd.DataFrame, dataset: dict) -> str:
+def comparison_page(runs: pd.DataFrame, chosen: pd.Series | None, rivals: pd.DataFrame, dataset: dict) -> str:
     """HTML of the start table.
 
     Args:
         runs: runs.csv.
-        chosen: the row of architectures.csv that validation chose.
+        chosen: the row of architectures.csv that validation chose; None when no run kept validation images.
         rivals: the rows that test does not rule out.
         dataset: dataset.json.
     """
@@ -60,14 +61,28 @@ def comparison_page(runs: pd.DataFrame, chosen: pd.Series, rivals: pd.DataFrame,
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Comparison of the networks</title>
 <style>{STYLE}</style></head><body>
-<h1>{escape(display_name(chosen["architecture"]))} is what validation chooses</h1>
+<h1>{_headline(chosen)}</h1>
 <p class="note">{_answer(chosen, rivals)}</p>
 <p class="note">{len(dataset["class_names"])} classes; images: {_images(dataset, runs)}.
-Validation chose every checkpoint and the network; test was read once per run, for this table.{_random_note(runs)}</p>
+{_chosen_by(runs)} Test was read once per run, for this table.{_random_note(runs)}</p>
 <div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table></div></body></html>
 """
+
+
+def _headline(chosen: pd.Series | None) -> str:
+    if chosen is None:
+        return "Comparison without a choice"
+    return f"{escape(display_name(chosen['architecture']))} is what validation chooses"
+
+
+def _chosen_by(runs: pd.DataFrame) -> str:
+    trained_on_both = runs["val_top1"].isna()
+    text = "Validation chose every checkpoint and the network." if not trained_on_both.all() else ""
+    if trained_on_both.any():
+        text += " Runs trained on train + val have no validation left: their last epoch counts, and nothing is chosen."
+    return text.strip()
 
 
 def _images(dataset: dict, runs: pd.DataFrame) -> str:
@@ -84,13 +99,15 @@ def _interval(row) -> str:
     return f"{100 * row.test_top1_low:.1f} – {100 * row.test_top1_high:.1f} %"
 
 
-def _table_row(row: pd.Series, chosen: pd.Series) -> str:
+def _table_row(row: pd.Series, chosen: pd.Series | None) -> str:
     cells = "".join(f"<td>{escape(show(row[column]))}</td>" for column, (_, show, _) in COLUMNS.items())
-    same = row["architecture"] == chosen["architecture"] and row["recipe"] == chosen["recipe"]
+    same = chosen is not None and row["architecture"] == chosen["architecture"] and row["recipe"] == chosen["recipe"]
     return f"<tr{' class=chosen' if same else ''}>{cells}</tr>"
 
 
-def _answer(chosen: pd.Series, rivals: pd.DataFrame) -> str:
+def _answer(chosen: pd.Series | None, rivals: pd.DataFrame) -> str:
+    if chosen is None:
+        return "Every run was trained on train + val, after the choices were made: test reports, it chooses nothing."
     text = (
         f"Recipe {escape(chosen['recipe'])}: validation top-1 {100 * chosen['val_top1']:.1f} %, test top-1 "
         f"{100 * chosen['test_top1']:.1f} % (95 % interval over {chosen['interval_over']} "

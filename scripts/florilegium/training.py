@@ -44,16 +44,31 @@ class Fit:
     seconds: float = 0.0  # of all epochs, also those before an interruption
 
     def judge(self, epoch: int, loss: float, top1: float, network: nn.Module, stopping: Mapping[str, Any]) -> None:
-        """Keep the epoch if validation says it is the best, and say whether training should stop."""
-        if (top1, -loss) > (self.best_top1, -self.best_loss):
+        """Keep the epoch if validation says it is the best, and say whether training should stop.
+
+        Without validation (not-a-number) every epoch is kept, so the last one stays, and nothing stops early.
+        """
+        unjudged = math.isnan(top1)
+        if unjudged or (top1, -loss) > (self.best_top1, -self.best_loss):
             self.best_epoch, self.best_top1, self.best_loss = epoch, top1, loss
             self.best_state = copy.deepcopy(
                 {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
             )
-        improved = top1 > self.reference_top1 + stopping["min_delta"]
+        improved = unjudged or top1 > self.reference_top1 + stopping["min_delta"]
         self.reference_top1 = top1 if improved else self.reference_top1
         self.waited = 0 if improved else self.waited + 1
         self.stopped_early = self.waited >= stopping["patience"]
+
+    @property
+    def val_top1(self) -> float | None:
+        """Validation top-1 (0 … 1) of the epoch that was kept; None when nothing validates."""
+        return None if math.isnan(self.best_top1) else self.best_top1
+
+    def describe(self) -> str:
+        """The epoch that was kept, in words."""
+        if self.val_top1 is None:
+            return f"epoch {self.best_epoch}, the last, as nothing validates"
+        return f"validation top-1 {100 * self.val_top1:.2f} % at epoch {self.best_epoch}"
 
     def state_dict(self) -> dict[str, Any]:
         """All fields, plain values and tensors, for a progress file."""
@@ -70,7 +85,7 @@ def fit(
     optimizer: Optimizer,
     settings: Mapping[str, Any],
     train_epoch: Callable[[int], tuple[float, float]],
-    validate: Callable[[], tuple[float, float]],
+    validate: Callable[[], tuple[float, float]] | None,
     images: int,
     device: torch.device,
     stepper: MicroBatches | None = None,
@@ -84,7 +99,7 @@ def fit(
         optimizer: its last parameter group is the head, the one before it the last stage of the backbone.
         settings: the recipe as this architecture runs it.
         train_epoch: trains one epoch (0-based) and returns mean loss and top-1 (0 … 1) over it.
-        validate: returns loss and top-1 on the validation split.
+        validate: returns loss and top-1 on the validation split; None keeps the last epoch.
         images: training images per epoch, for images/s.
         device: whose memory is recorded.
         stepper: its micro-batch is recorded, its state kept; None when batches are never cut.
@@ -126,7 +141,7 @@ def _one_epoch(
     number: int,
     optimizer: Optimizer,
     train_epoch: Callable[[int], tuple[float, float]],
-    validate: Callable[[], tuple[float, float]],
+    validate: Callable[[], tuple[float, float]] | None,
     images: int,
 ) -> dict[str, float]:
     """Train and validate; returns this part of the history's row. Raises NotFinite."""
@@ -134,8 +149,8 @@ def _one_epoch(
     start = time.perf_counter()
     train_loss, train_top1 = train_epoch(number - 1)
     trained = time.perf_counter() - start
-    val_loss, val_top1 = validate()
-    if not math.isfinite(val_loss):
+    val_loss, val_top1 = validate() if validate else (math.nan, math.nan)
+    if validate and not math.isfinite(val_loss):
         raise NotFinite("validation after the last batch")
     return {
         "train_loss": train_loss,

@@ -1,0 +1,52 @@
+"""Training on train + val, after the choices were made: labelled everywhere, and never chosen."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from support import Workflow
+
+
+@pytest.fixture(scope="module")
+def both_protocols(tmp_path_factory):
+    """One network with the recipe `tiny`, and with `tiny` on train + val, up to the comparison."""
+    workflow = Workflow(tmp_path_factory.mktemp("protocols"))
+    small = yaml.safe_load((workflow.folder / "tests" / "small.yaml").read_text())
+    small["architectures"], small["recipes"] = ["resnet18"], ["tiny", "tiny_all"]
+    small["recipe_definitions"]["tiny_all"] = {"extends": "tiny", "train_on": "train+val"}
+    (workflow.folder / "both.yaml").write_text(yaml.safe_dump(small))
+    targets = ["results/comparison/table.html", "results/runs/tiny_all/resnet18/seed42/figures/learning_curves.png"]
+    done = workflow.snakemake(*targets, config="both.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return workflow.folder / "results"
+
+
+def test_all_images_of_both_splits_train_and_the_last_epoch_counts(both_protocols):
+    run = both_protocols / "runs" / "tiny_all" / "resnet18" / "seed42"
+    counts = json.loads((both_protocols / "data" / "dataset.json").read_text())["images"]
+    for phase, epochs in ((1, 3), (2, 2)):
+        history = pd.read_csv(run / f"history_phase{phase}.csv")
+        assert len(history) == epochs
+        assert history["val_top1"].isna().all()
+        assert history["train_top1"].between(0, 1).all()
+        about = torch.load(run / f"phase{phase}_best.pth", weights_only=True)["metadata"]
+        assert (about["epoch"], about["val_top1"]) == (epochs, None)
+        assert f"train + val ({counts['train'] + counts['val']} images)" in about["provenance"]["protocol"]
+    final = torch.load(run / "final.pth", weights_only=True)
+    assert final["metadata"]["phase"] == 2
+
+
+def test_no_validation_number_is_shown_and_such_a_run_is_never_chosen(both_protocols):
+    metrics = json.loads((both_protocols / "runs/tiny_all/resnet18/seed42/metrics.json").read_text())
+    assert metrics["val"] is None
+    assert metrics["test"]["images"] == 30
+    runs = pd.read_csv(both_protocols / "comparison" / "runs.csv").set_index("recipe")
+    assert runs["val_top1"].isna().to_dict() == {"tiny": False, "tiny_all": True}
+    assert runs.loc["tiny_all", "protocol"].startswith("trained on train + val")
+    page = (both_protocols / "comparison" / "table.html").read_text()
+    assert "Recipe tiny:" in page
+    assert "have no validation left" in page
+    assert "nan" not in page
