@@ -93,7 +93,7 @@ def test_checkpoints_are_data_and_say_where_they_come_from(small_run):
     assert about["settings"]["crop"] == 32
     assert {"phase1", "phase2", "augmentation", "weights"} <= about["settings"].keys(), "the whole recipe"
     dataset = json.loads((small_run.folder / "results" / "data" / "dataset.json").read_text())
-    assert about["provenance"]["dataset"] == dataset["fingerprint"]
+    assert about["provenance"]["dataset_sha256"] == dataset["fingerprint"]
     assert about["provenance"]["versions"]["torch"] == torch.__version__.split("+")[0]
 
 
