@@ -89,4 +89,6 @@ def _processor() -> str:
 
 def digest_of(content: Any) -> str:
     """sha256 of a value's canonical JSON: the same for re-ordered keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    # A file's name need not be UTF-8; the audit refuses it, planning must get that far.
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

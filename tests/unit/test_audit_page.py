@@ -27,7 +27,8 @@ def audit(tmp_path, photograph):
     def run(**split):
         settings = {"kind": "folder", "root": str(root), "class_names": None, "on_bad_image": "skip"}
         settings["split"] = SPLIT | split
-        files = SimpleNamespace(manifest=tmp_path / "manifest.csv", dataset=tmp_path / "dataset.json")
+        names = {"manifest": "manifest.csv", "dataset": "dataset.json", "listing": "listing.json"}
+        files = SimpleNamespace(**{key: tmp_path / name for key, name in names.items()})
         manifest_step.main(SimpleNamespace(params=SimpleNamespace(settings=settings), output=files, threads=1))
         page = SimpleNamespace(page=tmp_path / "audit.html")
         page_step.main(SimpleNamespace(input=files, output=page))

@@ -33,7 +33,8 @@ def run(folder, root="photos", class_names=None, on_bad_image="error", **split):
     kind = "csv" if root.endswith(".csv") else "folder"
     settings = {"kind": kind, "root": str(folder / root), "split": SPLIT | split, "on_bad_image": on_bad_image}
     settings["class_names"] = str(folder / class_names) if class_names else None
-    output = SimpleNamespace(manifest=folder / "out" / "manifest.csv", dataset=folder / "out" / "dataset.json")
+    out = folder / "out"
+    output = SimpleNamespace(manifest=out / "manifest.csv", dataset=out / "dataset.json", listing=out / "listing.json")
     step.main(SimpleNamespace(params=SimpleNamespace(settings=settings), output=output, threads=1))
     return json.loads(output.dataset.read_text(encoding="utf-8"))
 

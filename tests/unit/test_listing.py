@@ -91,3 +91,9 @@ def test_links_are_followed_and_circles_and_broken_links_are_survived(tmp_path):
     (root / "circle").symlink_to(root)
     (root / "broken.jpg").symlink_to(Path("nowhere.jpg"))
     assert {path: size for path, (size, _) in states(root).items()} == {str(root / "red/1.jpg"): 3}
+
+
+def test_a_name_that_is_not_utf8_is_left_to_the_step_that_refuses_it(listed):
+    root, first, now = listed
+    os.close(os.open(os.fsencode(root) + b"/red/Bl\xfcte.jpg", os.O_CREAT))
+    assert now() != first
