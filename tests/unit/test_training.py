@@ -151,7 +151,8 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(settings, tm
         return 1.0, 0.5
 
     for _ in range(3):
-        left = scores[len(torch.load(progress.path)["states"]["outcome"]["history"]) if progress.path.exists() else 0 :]
+        kept = torch.load(progress.path, weights_only=True)["states"] if progress.path.exists() else None
+        left = scores[len(kept["outcome"]["history"]) if kept else 0 :]
         with pytest.raises(KeyboardInterrupt):
             trained(left, settings, epochs=6, patience=3, progress=progress, train_epoch=interrupted)
     outcome = trained(scores[3:], settings, epochs=6, patience=3, progress=progress, train_epoch=interrupted)

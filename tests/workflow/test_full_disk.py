@@ -20,7 +20,7 @@ STEPS = {
     f"{RUN}/model.onnx": 1_000_000,
     f"{RUN}/metrics.json": 8_192,
 }
-NOT_BY_STEPS = ("ballast", "logs", "benchmarks")
+NO_RESULTS = {"ballast", "logs", "benchmarks", "resume"}
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def fill(ballast, leave):
 
 
 def digests(results):
-    """sha256 of every file that a step made."""
+    """sha256 of every result."""
     files = (path for path in results.rglob("*") if path.is_file())
-    made = (path for path in files if path.relative_to(results).parts[0] not in NOT_BY_STEPS)
+    made = (path for path in files if not NO_RESULTS & {*path.relative_to(results).parts})
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
 
 
