@@ -89,6 +89,7 @@ class Training:
         for name in ("phase1_best.pth", "phase2_best.pth", "final.pth"):
             content = torch.load(self.folder / name, weights_only=True)
             metadata = {key: value for key, value in content["metadata"].items() if key not in ("seconds", "training")}
+            del metadata["provenance"]["written"]
             found[name] = {k: v.numpy().tobytes() for k, v in content["state_dict"].items()} | {"metadata": metadata}
         for name in ("1.csv", "2.csv"):
             found[name] = pd.read_csv(self.folder / name, dtype=str).drop(columns=TIMING).to_csv()
@@ -107,7 +108,7 @@ def data(tmp_path_factory):
     table["class_name"] = table["label"].map({0: "dark", 1: "light"})
     table["split"] = np.repeat([*IMAGES], [*IMAGES.values()])
     table.to_csv(folder / "manifest.csv", index=False)
-    about = {"class_names": ["dark", "light"], "fingerprint": "patches"}
+    about = {"class_names": ["dark", "light"], "fingerprint": "patches", "protocol": "fixed split"}
     (folder / "dataset.json").write_text(json.dumps(about))
     patches = random_numbers.integers(0, 200, (count, 40, 40, 3)) + 55 * table["label"].to_numpy()[:, None, None, None]
     np.save(folder / "pixels.npy", patches.astype(np.uint8))
