@@ -122,8 +122,13 @@ def differences(folder, prefix):
         states = here["state_dict"], there["state_dict"]
         same = states[0].keys() == states[1].keys() and all(map(torch.equal, states[0].values(), states[1].values()))
         found += [] if same else [name]
-        about = [{**file["metadata"], "seconds": None} for file in (here, there)]
-        found += [] if about[0] == about[1] else [f"metadata of {name}"]
+        found += [] if timeless(here["metadata"]) == timeless(there["metadata"]) else [f"metadata of {name}"]
     history = [pd.read_csv(folder / name) for name in ("history_phase2.csv", f"{prefix}history_phase2.csv")]
     same = history[0].drop(columns=TIMES).equals(history[1].drop(columns=TIMES))
     return found if same else [*found, "history_phase2.csv"]
+
+
+def timeless(metadata):
+    """A checkpoint's metadata without how long it took and when it was written."""
+    provenance = {key: value for key, value in metadata["provenance"].items() if key != "written"}
+    return metadata | {"seconds": None, "provenance": provenance}
