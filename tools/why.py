@@ -57,11 +57,14 @@ def own_reasons(job: Job) -> list[str]:
             found.append("settings changed")
         else:
             found += differences(before, now)
-    if "Set of input files has changed" in reason:
-        before, now = recorded_inputs(job), set(job.files("input"))
+    # Snakemake does not look for other inputs when a job follows another one anyway.
+    before, now = recorded_inputs(job), set(job.files("input"))
+    if before:
         found += [f"no longer reads {path}" for path in sorted(before - now)]
-        found += [f"reads {path}" for path in sorted(now - before) if before]
+        found += [f"reads {path}" for path in sorted(now - before)]
     for label, text in (("Updated input files", "changed"), ("Missing output files", "missing")):
+        if text == "changed" and not before and "missing" in reason.lower():
+            continue  # a job that never ran has no older inputs
         if listed := re.search(rf"{label}: (.*?)(?:; |$)", reason):
             found += [f"{text}: {path}" for path in sorted(listed[1].split(", "))]
     known = (BEFORE_AND_NOW.pattern, "Set of input files", "Updated input files", "Missing output files", FOLLOWS)
@@ -70,7 +73,7 @@ def own_reasons(job: Job) -> list[str]:
 
 
 def recorded_inputs(job: Job) -> set[str]:
-    """The input files of the job that made the first output, as Snakemake wrote them down."""
+    """The input files of the job that made the first output, as Snakemake wrote them down; empty if it never ran."""
     name = urlsafe_b64encode(job.files("output")[0].encode()).decode()
     record = Path(".snakemake/metadata") / name
     return set(json.loads(record.read_text())["input"]) if len(name) < 255 and record.exists() else set()
