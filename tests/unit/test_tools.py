@@ -115,7 +115,11 @@ def test_an_overlay_says_what_is_wanted_too(finished, capsys):
     *found, summary = capsys.readouterr().out.splitlines()
     names = ("data/pixels_320.npy", "data/pixels_40.npy", "runs/old/resnet18/seed42")
     assert [line.split()[-1] for line in found] == [f"results/{name}" for name in names]
-    assert summary.startswith("3 not in config.yaml + mine.yaml")
+    assert summary == "3 not in config.yaml + mine.yaml; `make orphans CONFIG=mine.yaml REMOVE=yes` removes them"
+
+
+def test_the_command_that_removes_names_every_overlay():
+    assert orphans.removing(["a.yaml", "b.yaml"]) == 'make orphans CONFIG="a.yaml b.yaml" REMOVE=yes'
 
 
 def test_removed_orphans_take_logs_and_empty_folders_with_them(finished, capsys):
