@@ -11,7 +11,7 @@ import run_config
 import same
 from differences import differences
 from florilegium.errors import UserError
-from why import explanation, planned_jobs
+from why import explanation, main, overlays, planned_jobs
 
 RECORD = {
     "config": {"seeds": [42], "dataset": {"kind": "garden"}},
@@ -199,3 +199,10 @@ def test_an_empty_dry_run_says_so():
     assert explanation(planned_jobs("Nothing to be done (all requested files are present and up to date).\n")) == (
         "nothing would run"
     )
+
+
+def test_why_refuses_an_overlay_that_does_not_exist():
+    assert overlays(["--configfile", "a.yaml", "b.yaml", "--cores", "2"]) == ["a.yaml", "b.yaml"]
+    assert overlays(["--cores", "2"]) == []
+    with pytest.raises(UserError, match="nowhere.yaml does not exist"):
+        main(["--configfile", "nowhere.yaml"])
