@@ -51,7 +51,7 @@ def description(about):
         "mean": MEAN,
         "std": STD,
     }
-    keys = ("recipe", "architecture", "seed", "weights", "pretrained", "val_top1", "settings", "provenance")
+    keys = ("recipe", "architecture", "seed", "weights", "pretrained", "val_top1", "seconds", "settings", "provenance")
     record = {key: about[key] for key in keys}
     texts = {"class_names": about["class_names"], "preprocessing": preprocessing, "run": record}
     return {"producer": "florilegium"} | {key: json.dumps(value, ensure_ascii=False) for key, value in texts.items()}

@@ -61,7 +61,9 @@ def train(job, manifest: Manifest, arithmetic: Arithmetic, progress: Progress):
     judges = split["val"] if manifest.validates else None
     outcome = fine_tune(network, split["train"], judges, settings, int(job.wildcards.seed), arithmetic, progress)
     seconds = before["seconds"] | {"phase2": outcome.seconds}
-    metadata = run_metadata(job.wildcards, before["settings"] | settings, manifest) | {"training": progress.fingerprint}
+    computed = before["provenance"]["arithmetic"] | {"phase2": arithmetic.describe()}
+    metadata = run_metadata(job.wildcards, before["settings"] | settings, manifest, computed)
+    metadata |= {"training": progress.fingerprint}
     metadata |= {"phase": 2, "epoch": outcome.best_epoch, "val_top1": outcome.val_top1, "seconds": seconds}
     save_checkpoint(job.output.best, outcome.best_state, metadata)
     improved = not manifest.validates or outcome.best_top1 >= before["val_top1"]

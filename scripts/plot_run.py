@@ -13,6 +13,7 @@ def main(job):
     about = read_json(job.input.metrics)
     architecture, weights = about["architecture"], about["weights"]
     title = f"{display_name(architecture)}, recipe {about['recipe']}, seed {about['seed']}"
+    title += ", trained on train + val" if about["val"] is None else ""
     confusion = pd.read_csv(job.input.confusion, index_col=0, keep_default_na=False)
     per_class = pd.read_csv(job.input.per_class, keep_default_na=False)
     histories = [pd.read_csv(path) for path in (job.input.phase1, job.input.phase2)]

@@ -61,8 +61,10 @@ def train(job, manifest: Manifest, progress: Progress):
     judges = val_set if manifest.validates else None
     outcome = train_head(head, head_dropout(network), train_set, judges, settings, seed, progress)
     head.load_state_dict(outcome.best_state)
-    seconds = {"phase1": outcome.seconds + read_json(job.input.report)["seconds"]}
-    metadata = run_metadata(job.wildcards, settings, manifest) | {"training": progress.fingerprint}
+    features = read_json(job.input.report)
+    seconds = {"phase1": outcome.seconds + features["seconds"]}
+    metadata = run_metadata(job.wildcards, settings, manifest, {"phase1": features["arithmetic"]})
+    metadata |= {"training": progress.fingerprint}
     metadata |= {"phase": 1, "epoch": outcome.best_epoch, "val_top1": outcome.val_top1, "seconds": seconds}
     save_checkpoint(job.output.checkpoint, network.state_dict(), metadata)
     save_history(job.output.history, outcome.history)

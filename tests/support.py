@@ -21,6 +21,17 @@ def skip_or_fail(reason):
     pytest.skip(reason)
 
 
+def said_by(path):
+    """What a checkpoint, or the record `run` of an ONNX file, says of the run that made it."""
+    import onnx  # here: the tests that only plan need neither of the two
+    import torch
+
+    if path.suffix == ".pth":
+        return torch.load(path, weights_only=True)["metadata"]
+    properties = onnx.load(path, load_external_data=False).metadata_props
+    return json.loads(next(entry.value for entry in properties if entry.key == "run"))
+
+
 class Workflow:
     """A copy of the project in a folder of its own, run through its own Snakefile."""
 

@@ -46,6 +46,13 @@ def remove(path: Path) -> None:
         file.unlink()
 
 
+def removing(overlays: list[str]) -> str:
+    """The command that removes what was listed: without the same overlays it would remove their runs, too."""
+    named = " ".join(overlays)
+    quoted = f'"{named}"' if len(overlays) > 1 else named
+    return " ".join(["make orphans", *([f"CONFIG={quoted}"] if overlays else []), "REMOVE=yes"])
+
+
 def main(arguments: list[str]) -> None:
     """List the orphans with their sizes; with --remove, remove them."""
     parser = argparse.ArgumentParser(description="Results of runs that the configuration no longer wants.")
@@ -62,7 +69,7 @@ def main(arguments: list[str]) -> None:
     elif given.remove:
         print(f"{len(found)} removed")
     else:
-        print(f"{len(found)} not in {' + '.join(given.config)}; `make orphans REMOVE=yes` removes them")
+        print(f"{len(found)} not in {' + '.join(given.config)}; `{removing(given.config[1:])}` removes them")
 
 
 if __name__ == "__main__":

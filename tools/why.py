@@ -15,9 +15,12 @@ import sys
 from base64 import urlsafe_b64encode
 from collections import Counter
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from differences import differences
+from florilegium.configuration import read_keys
+from florilegium.errors import UserError
 
 JOB = re.compile(r"^rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 BEFORE_AND_NOW = re.compile(r"Params have changed .*? before: (.*?) now: (.*?) ?(?:; |$)")
@@ -98,8 +101,20 @@ def explanation(jobs: list[Job]) -> str:
     return "\n".join(lines) or "nothing would run"
 
 
+def overlays(arguments: list[str]) -> list[str]:
+    """The files after `--configfile`."""
+    after = arguments[arguments.index("--configfile") + 1 :] if "--configfile" in arguments else []
+    return list(takewhile(lambda word: not word.startswith("-"), after))
+
+
 def main(arguments: list[str]) -> int:
-    """Print the explanation of a dry-run with Snakemake's own arguments; returns Snakemake's exit status."""
+    """Print the explanation of a dry-run with Snakemake's own arguments; returns Snakemake's exit status.
+
+    Raises:
+        UserError: an overlay is missing or cannot be read, of which Snakemake says no more than a traceback.
+    """
+    for path in overlays(arguments):
+        read_keys(path)
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--nocolor", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -110,4 +125,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as error:
+        sys.exit(f"error: {error}")

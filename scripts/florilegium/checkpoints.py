@@ -32,8 +32,17 @@ def save_history(path: str | os.PathLike, history: list[dict[str, Any]]) -> None
         pd.DataFrame(history).to_csv(partial, index=False)
 
 
-def run_metadata(wildcards: Any, settings: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
-    """What every checkpoint of a run says of itself: which run, how it was trained, on what, by which code."""
+def run_metadata(
+    wildcards: Any, settings: Mapping[str, Any], manifest: Manifest, arithmetic: Mapping[str, str]
+) -> dict[str, Any]:
+    """What every checkpoint of a run says of itself: which run, how it was trained, on what, by which code.
+
+    Args:
+        wildcards: recipe, architecture, seed.
+        settings: what the recipe says to this architecture.
+        manifest: of the photographs, as this run sees them.
+        arithmetic: device and number format in words, by phase.
+    """
     return {
         "recipe": wildcards.recipe,
         "architecture": wildcards.architecture,
@@ -43,7 +52,7 @@ def run_metadata(wildcards: Any, settings: Mapping[str, Any], manifest: Manifest
         "settings": dict(settings),
         "class_names": manifest.class_names,
         "provenance": origin(dict(settings), manifest.fingerprint)
-        | {"protocol": manifest.protocol, "fold": manifest.fold},
+        | {"protocol": manifest.protocol, "fold": manifest.fold, "arithmetic": dict(arithmetic)},
     }
 
 

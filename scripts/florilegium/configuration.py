@@ -14,17 +14,33 @@ from florilegium.catalogue import check_network, is_path
 from florilegium.errors import UserError, nearest
 from florilegium.schema import schema, validated, with_defaults
 
-FLOWERS102_TRAINING_IMAGES = 1020  # of the official split, ten of each class
+FLOWERS102_IMAGES = {"train": 1020, "val": 1020}  # of the official split, ten of each class
 
 
 def read(paths: Iterable[str | os.PathLike]) -> dict[str, Any]:
     """The completed configuration of some files, each merged key by key into those before it, as Snakemake does."""
     config: dict[str, Any] = {}
     for path in paths:
-        if not os.path.exists(path):
-            raise UserError(f"config: {path} does not exist; expected a YAML file")
-        _merge(config, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+        _merge(config, read_keys(path))
     return complete(config)
+
+
+def read_keys(path: str | os.PathLike) -> dict[str, Any]:
+    """What one file of the configuration holds, unchecked.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or holds no keys.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"config: {path} does not exist; expected a YAML file") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"config: {path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else f"a {type(content).__name__}"
+        raise UserError(f"config: {path} holds {found}; expected keys of the configuration, as `seeds: [1, 2]`")
+    return content
 
 
 def complete(config: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +122,7 @@ def _check_run(config: dict[str, Any], recipe: str, architecture: str) -> None:
             f"{key}.crop: {settings['crop']} (for {architecture}) is larger than resize {settings['resize']}; "
             f"expected at most resize"
         )
-    images = known_training_images(config["dataset"]) if settings["train_on"] == "train" else None
+    images = known_training_images(config["dataset"], settings["train_on"])
     if images is not None and settings["batch_size"] > images:
         raise UserError(
             f"{key}.batch_size: {settings['batch_size']} (for {architecture}) is larger than the training set; "
@@ -114,12 +130,14 @@ def _check_run(config: dict[str, Any], recipe: str, architecture: str) -> None:
         )
 
 
-def known_training_images(dataset: dict[str, Any]) -> int | None:
-    """Training images of a dataset whose size follows from its description; None where the files must be counted."""
-    if dataset["split"]["folds"]:
+def known_training_images(dataset: dict[str, Any], train_on: str) -> int | None:
+    """How many images train, where it follows from the dataset's description; None where files must be counted."""
+    garden = dataset["garden"]
+    drawn = {part: garden["species"] * garden[part] for part in ("train", "val")}
+    images = {"garden": drawn, "flowers102": FLOWERS102_IMAGES}.get(dataset["kind"])
+    if images is None or dataset["split"]["folds"]:
         return None
-    drawn = dataset["garden"]["species"] * dataset["garden"]["train"]
-    return {"garden": drawn, "flowers102": FLOWERS102_TRAINING_IMAGES}.get(dataset["kind"])
+    return sum(images[part] for part in train_on.split("+"))
 
 
 def weights_of(config: dict[str, Any], architecture: str) -> str:

@@ -14,6 +14,7 @@ from florilegium.class_names import shown_names
 from florilegium.errors import UserError
 from florilegium.images import SUFFIXES, is_image
 from florilegium.labels_csv import read_labels
+from florilegium.listing import files_below
 from florilegium.splits import SPLITS, drawn_split
 
 
@@ -48,9 +49,8 @@ def passed_over(kind: str, root: Path) -> dict[str, int]:
     """How many files of a folder are no photographs by their name, by suffix; empty for a dataset with a list."""
     if kind in ("flowers102", "csv"):
         return {}
-    return dict(
-        Counter(_suffix(path) for path in root.rglob("*") if path.is_file() and not is_image(path)).most_common()
-    )
+    others = [path for path in map(Path, files_below(root)) if not is_image(path)]
+    return dict(Counter(map(_suffix, others)).most_common())
 
 
 def _suffix(path: Path) -> str:
@@ -129,8 +129,7 @@ def _classes_of(folder: Path) -> list[tuple[str, str]]:
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     rows = []
     for path in classes:
-        # A link that leads nowhere is no file; it is listed all the same, for the audit to name it.
-        files = [file for file in path.rglob("*") if file.is_file() or file.is_symlink() and not file.is_dir()]
+        files = [Path(file) for file in files_below(path)]  # links that lead nowhere too, for the audit to name them
         pictures = sorted(str(file) for file in files if is_image(file))
         if not pictures:
             others = ", ".join(sorted({_suffix(file) for file in files}))

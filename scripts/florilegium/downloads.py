@@ -17,11 +17,13 @@ from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
 
+from florilegium.environment import seconds_to_wait
 from florilegium.errors import UserError
 from florilegium.files import file_digest, room_for
 from florilegium.step import log
 
 CONNECT_TIMEOUT = 10  # seconds; a firewall that swallows packets must not look like a slow server
+SILENCE = 20  # seconds without a byte after which a line counts as dead; FLORILEGIUM_TIMEOUT overrides
 TRIES = 3  # without a byte more than before
 BACKOFF = 0.5  # seconds before the first repetition, doubled every time
 LONGEST_PAUSE = 60  # seconds, whatever a server asks for
@@ -110,8 +112,9 @@ def _receive(session: requests.Session, url: str, stream: BinaryIO, advice: str)
     """Append to `stream` what it lacks; returns why it broke off, or '' at the end of the file."""
     begun = os.fstat(stream.fileno()).st_size
     headers = {"Range": f"bytes={begun}-"} if begun else {}
+    silence = seconds_to_wait("FLORILEGIUM_TIMEOUT", SILENCE)
     try:
-        response = session.get(url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, _patience()))
+        response = session.get(url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, silence))
     except requests.RequestException as error:
         raise _failure(url, _cause(error), advice) from error
     with response:
@@ -134,18 +137,6 @@ def _receive(session: requests.Session, url: str, stream: BinaryIO, advice: str)
             finally:
                 stream.flush()
     return ""
-
-
-def _patience() -> float:
-    """Seconds without a byte after which a line counts as dead."""
-    given = os.environ.get("FLORILEGIUM_TIMEOUT", "20")
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise UserError(f"FLORILEGIUM_TIMEOUT: '{given}' is no time to wait; expected seconds, more than 0")
-    return seconds
 
 
 def _cause(error: BaseException) -> str:

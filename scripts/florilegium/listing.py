@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from florilegium.errors import UserError
 from florilegium.files import file_digest, read_json
 from florilegium.provenance import digest_of
 
@@ -21,7 +22,7 @@ def states(root: str | os.PathLike) -> dict[str, list[int]]:
     The keys are the paths, as in the manifest. Hidden files and folders are left out, linked ones count as what they
     point to, missing files are left to the audit. {} when `root` is neither a folder nor such a CSV.
     """
-    paths = _below(os.fspath(root), ()) if os.path.isdir(root) else _listed(Path(root))
+    paths = _visible(root) if os.path.isdir(root) else _listed(Path(root))
     found = {}
     for path in paths:
         try:
@@ -32,18 +33,44 @@ def states(root: str | os.PathLike) -> dict[str, list[int]]:
     return dict(sorted(found.items()))
 
 
-def _below(folder: str, above: tuple[str, ...]) -> Iterator[str]:
+def _visible(folder: str | os.PathLike) -> list[str]:
+    return [path for path in files_below(folder) if not os.path.basename(path).startswith(".")]
+
+
+def files_below(folder: str | os.PathLike, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Paths of all files below a folder, hidden ones and broken links too; nothing below a hidden folder.
+
+    Linked folders are entered like others, except those that lead back up.
+
+    Args:
+        folder: where to begin.
+        above: real paths of the folders on the way there, for the recursion.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
     real = os.path.realpath(folder)
-    if real in above:  # a link that leads back up
+    if real in above:
         return
-    with os.scandir(folder) as entries:
+    try:
+        entries = os.scandir(folder)
+    except OSError as error:
+        raise UserError(
+            f"dataset.root: the folder {folder} cannot be read ({error.strerror}); allow it, or take the folder away"
+        ) from error
+    with entries:
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _below(entry.path, (*above, real))
-            else:
+            if not _is_folder(entry):
                 yield entry.path
+            elif not entry.name.startswith("."):
+                yield from files_below(entry.path, (*above, real))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _listed(path: Path) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from florilegium.environment import seconds_to_wait
 from florilegium.errors import UserError
 from florilegium.files import read_json, write_json
 
@@ -34,7 +35,7 @@ def only_writer(path: Path) -> Iterator[bool]:
     lock, record = FileLock(path), path.with_suffix(".holder.json")
     waited = not _acquired(lock, 0)
     if waited:
-        patience = _patience()
+        patience = seconds_to_wait("FLORILEGIUM_LOCK_WAIT", PATIENCE, zero=True)
         log.info("%s is held by %s; waiting up to %.0f s for it to end", path, _holder(path, record)[0], patience)
         if not _acquired(lock, patience):
             who, how = _holder(path, record)
@@ -56,17 +57,6 @@ def _acquired(lock: FileLock, seconds: float) -> bool:
     except Timeout:
         return False
     return True
-
-
-def _patience() -> float:
-    given = os.environ.get("FLORILEGIUM_LOCK_WAIT", str(PATIENCE))
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise UserError(f"FLORILEGIUM_LOCK_WAIT: '{given}' is no time to wait; expected seconds, 0 or more")
-    return seconds
 
 
 def _myself() -> dict[str, str | int | None]:

@@ -30,10 +30,12 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The workflow's git commit, `-dirty` when a tracked file differs, or `unknown` outside of a checkout."""
+    """The workflow's git commit, `-dirty` when a tracked file differs; `unknown` without git or a checkout."""
     command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # compute nodes often have no git
+        return "unknown"
 
 
 def code_digest() -> str:
@@ -66,14 +68,24 @@ def origin(config: Any, dataset: str) -> dict[str, Any]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, memory in GiB and operating system."""
+    """Processor, cores, memory in GiB, GPUs (those of NVIDIA) and operating system."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
+        "gpus": _gpus(),
         "system": platform.platform(terse=True),
     }
+
+
+def _gpus() -> list[str]:
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.splitlines()
 
 
 def _processor() -> str:

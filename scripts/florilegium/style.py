@@ -129,11 +129,12 @@ def magnitude(value: float, _position=None) -> str:
 
 
 def run_labels(runs) -> list[str]:
-    """A short label per run: the display name, and recipe and seed only where the table holds several."""
+    """A short label per run: the display name; recipe and seed where there are several; whether val trained, too."""
     parts = [runs["architecture"].map(display_name)]
     parts += [runs["recipe"].astype(str)] if runs["recipe"].nunique() > 1 else []
     parts += ["seed " + runs["seed"].astype(str)] if runs["seed"].nunique() > 1 else []
-    return [" · ".join(words) for words in zip(*parts, strict=True)]
+    parts += [runs["val_top1"].isna().map({True: "train + val", False: ""})]
+    return [" · ".join(filter(None, words)) for words in zip(*parts, strict=True)]
 
 
 def weights_note(weights: dict[str, str] | None) -> str:

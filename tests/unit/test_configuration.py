@@ -1,6 +1,7 @@
 """A configuration is either complete and possible, or refused in one line that names the key."""
 
 import copy
+import re
 from math import inf, nan
 
 import jsonschema
@@ -82,6 +83,7 @@ def test_a_recipe_of_nothing_is_the_lesson(config):
         ("dataset", None, ["dataset: None is not of type 'object'"]),
         ("dataset.kind", "flower", ["dataset.kind: 'flower' is not one of", "garden"]),
         ("dataset.kind", "folder", ["dataset.root: null", "folder of your photographs"]),
+        ("dataset.root", "", ["dataset.root: '' should be non-empty"]),
         ("dataset.split.val", 0.3, ["dataset.split: train + val + test add up to 1.1", "expected 1"]),
         ("dataset.garden.species", 17, ["dataset.garden.species: 17", "maximum of 16"]),
         ("seeds", [], ["seeds: [] should be non-empty"]),
@@ -133,6 +135,11 @@ def test_a_missing_section_is_refused_by_name(config):
 def test_a_batch_larger_than_the_drawn_training_set_is_refused(config):
     config["dataset"] = {"kind": "garden", "garden": {"species": 5, "train": 6}}
     assert "batch_size: 32 (for resnet18) is larger than the training set; expected at most its 30" in refusal(config)
+    config["recipe_definitions"]["lesson"]["train_on"] = "train+val"
+    config["dataset"]["garden"]["val"] = 1
+    assert configuration.complete(config)["recipes"] == ["lesson"], "30 + 5 images"
+    config["recipe_definitions"]["lesson"]["batch_size"] = 36
+    assert "batch_size: 36 (for resnet18) is larger than the training set; expected at most its 35" in refusal(config)
 
 
 def test_files_are_merged_key_by_key_as_snakemake_does(config, project, tmp_path):
@@ -142,8 +149,24 @@ def test_files_are_merged_key_by_key_as_snakemake_does(config, project, tmp_path
     update_config(config, overlay)
     assert found == configuration.complete(config)
     assert configuration.runs(found)[:2] == [("lesson", "resnet18", 1), ("lesson", "resnet18", 2)]
-    with pytest.raises(UserError, match="nowhere.yaml does not exist"):
-        configuration.read([tmp_path / "nowhere.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "mine.yaml does not exist; expected a YAML file"),
+        (b"seeds: [1\nrecipes: a: b\n", "mine.yaml cannot be read as YAML: while parsing"),
+        (b"seeds: [1] # \xff\n", "mine.yaml cannot be read as YAML: 'utf-8' codec can't decode byte 0xff"),
+        (b"", "mine.yaml holds nothing; expected keys of the configuration"),
+        (b"- seeds\n", "mine.yaml holds a list; expected keys of the configuration"),
+    ],
+)
+def test_a_file_that_holds_no_configuration_is_refused_by_name(tmp_path, content, expected):
+    if content is not None:
+        (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(expected)) as caught:
+        configuration.read([tmp_path / "mine.yaml"])
+    assert "\n" not in str(caught.value), "an error is one line"
 
 
 def test_a_recipe_starts_from_the_values_of_the_one_it_extends(config):

@@ -35,6 +35,7 @@ def runs(architectures=FIVE, recipes=("lesson",), seeds=(42,)):
     table["test_top1"] = 0.80 + 0.001 * place  # close together, so that labels would collide
     table["test_top1_low"], table["test_top1_high"] = table["test_top1"] - 0.01, table["test_top1"] + 0.02
     table["phase1_val_top1"], table["phase2_val_top1"] = table["test_top1"] - 0.1, table["test_top1"] + 0.03
+    table["val_top1"] = table["phase2_val_top1"]
     table["parameters"], table["latency_ms"] = 4_000_000 * (1 + place % 5), 5.0 + place
     table["phase1_seconds"], table["phase2_seconds"] = 20.0, 100.0 + place
     return table
@@ -166,6 +167,18 @@ def test_labels_beside_points_do_not_cover_each_other(recipes):
     boxes = [Text.get_window_extent(label) for label in labels]
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     assert all("·" in label.get_text() for label in labels) == (len(recipes) > 1)
+
+
+def test_runs_that_trained_on_the_validation_images_say_so():
+    table = runs(["resnet18"], recipes=("lesson", "all"))
+    table.loc[1, "val_top1"] = np.nan
+    name = style.display_name("resnet18")
+    assert style.run_labels(table) == [f"{name} · lesson", f"{name} · all · train + val"]
+    for figure in (
+        comparison_figures.training_time(table),
+        comparison_figures.accuracy_against(table, "parameters", ""),
+    ):
+        assert says(figure, "all · train + val")
 
 
 def test_what_was_not_measured_is_named_and_left_out():

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from florilegium.datasets import list_photographs, passed_over
+from florilegium.errors import UserError
 from florilegium.files import file_digest, write_json
 from florilegium.listing import fingerprint, states
 
@@ -91,6 +93,32 @@ def test_links_are_followed_and_circles_and_broken_links_are_survived(tmp_path):
     (root / "circle").symlink_to(root)
     (root / "broken.jpg").symlink_to(Path("nowhere.jpg"))
     assert {path: size for path, (size, _) in states(root).items()} == {str(root / "red/1.jpg"): 3}
+
+
+def test_planning_and_the_manifest_see_the_same_pictures(tmp_path, photograph):
+    root, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for number, name in enumerate(("red/1.jpg", "red/2.jpg", "red/3.jpg", "blue/1.jpg", "blue/2.jpg", "blue/3.jpg")):
+        photograph(root / name, number)
+    photograph(elsewhere / "deep/1.jpg", 10)
+    photograph(root / "red/.thumbnails/1.jpg", 11)
+    photograph(root / "red/.hidden.jpg", 12)
+    (root / "red/linked").symlink_to(elsewhere)
+    (elsewhere / "deep/up").symlink_to(root / "red")
+    (root / "blue/itself").symlink_to(root / "blue/itself")
+    (root / "green").symlink_to(root / "blue")
+    table = list_photographs("folder", root, {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42})
+    assert sorted(table["path"]) == list(states(root))
+    assert table["class_name"].value_counts().to_dict() == {"red": 4, "blue": 3, "green": 3}
+    assert passed_over("folder", root) == {"hidden": 1, "no suffix": 2}, "the link to itself, in blue and in green"
+
+
+def test_a_folder_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(UserError, match=r"the folder .* cannot be read \(Permission denied\); allow it"):
+        states(tmp_path)
 
 
 def test_a_name_that_is_not_utf8_is_left_to_the_step_that_refuses_it(listed):

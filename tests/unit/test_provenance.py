@@ -1,6 +1,8 @@
 """What a result says of its origin."""
 
 import json
+import re
+import subprocess
 from datetime import datetime
 
 import pytest
@@ -32,6 +34,31 @@ def test_an_edit_of_any_code_changes_the_hash_of_the_code(code, name):
 def test_outside_of_a_checkout_the_commit_is_unknown_and_the_code_has_a_hash(code):
     assert provenance.commit() == "unknown"
     assert len(provenance.code_digest()) == 64
+
+
+def test_a_machine_without_git_writes_results_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.commit() == "unknown"
+
+
+def test_the_commit_says_whether_tracked_files_were_changed(code):
+    git = ["git", "-C", str(code), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    clean = provenance.commit()
+    assert re.fullmatch("[0-9a-f]{40}", clean)
+    (code / "Snakefile").write_text("edited")
+    assert provenance.commit() == f"{clean}-dirty"
+
+
+def test_the_hardware_names_the_gpus(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\n[ $1 = --query-gpu=name ] && printf 'NVIDIA A100\\nNVIDIA H100\\n'\n")
+    program.chmod(0o755)
+    assert provenance.hardware()["gpus"] == ["NVIDIA A100", "NVIDIA H100"]
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert provenance.hardware()["gpus"] == []
 
 
 def test_an_origin_is_plain_and_complete():

@@ -11,7 +11,7 @@ import run_config
 import same
 from differences import differences
 from florilegium.errors import UserError
-from why import explanation, planned_jobs
+from why import explanation, main, overlays, planned_jobs
 
 RECORD = {
     "config": {"seeds": [42], "dataset": {"kind": "garden"}},
@@ -115,7 +115,11 @@ def test_an_overlay_says_what_is_wanted_too(finished, capsys):
     *found, summary = capsys.readouterr().out.splitlines()
     names = ("data/pixels_320.npy", "data/pixels_40.npy", "runs/old/resnet18/seed42")
     assert [line.split()[-1] for line in found] == [f"results/{name}" for name in names]
-    assert summary.startswith("3 not in config.yaml + mine.yaml")
+    assert summary == "3 not in config.yaml + mine.yaml; `make orphans CONFIG=mine.yaml REMOVE=yes` removes them"
+
+
+def test_the_command_that_removes_names_every_overlay():
+    assert orphans.removing(["a.yaml", "b.yaml"]) == 'make orphans CONFIG="a.yaml b.yaml" REMOVE=yes'
 
 
 def test_removed_orphans_take_logs_and_empty_folders_with_them(finished, capsys):
@@ -195,3 +199,10 @@ def test_an_empty_dry_run_says_so():
     assert explanation(planned_jobs("Nothing to be done (all requested files are present and up to date).\n")) == (
         "nothing would run"
     )
+
+
+def test_why_refuses_an_overlay_that_does_not_exist():
+    assert overlays(["--configfile", "a.yaml", "b.yaml", "--cores", "2"]) == ["a.yaml", "b.yaml"]
+    assert overlays(["--cores", "2"]) == []
+    with pytest.raises(UserError, match="nowhere.yaml does not exist"):
+        main(["--configfile", "nowhere.yaml"])

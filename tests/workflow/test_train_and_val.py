@@ -4,10 +4,9 @@ import json
 
 import pandas as pd
 import pytest
-import torch
 import yaml
 
-from support import Workflow
+from support import Workflow, said_by
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +17,12 @@ def both_protocols(tmp_path_factory):
     small["architectures"], small["recipes"] = ["resnet18"], ["tiny", "tiny_all"]
     small["recipe_definitions"]["tiny_all"] = {"extends": "tiny", "train_on": "train+val"}
     (workflow.folder / "both.yaml").write_text(yaml.safe_dump(small))
-    targets = ["results/comparison/table.html", "results/runs/tiny_all/resnet18/seed42/figures/learning_curves.png"]
-    done = workflow.snakemake(*targets, config="both.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
+    figures = ("learning_curves", "confusion_matrix", "per_class")
+    targets = [f"results/runs/tiny_all/resnet18/seed42/figures/{name}.png" for name in figures]
+    targets += ["results/comparison/table.html", "results/comparison/figures/accuracy.png"]
+    for report in ([], ["--report", "results/report.html"]):
+        done = workflow.snakemake(*targets, *report, config="both.yaml")
+        assert done.returncode == 0, done.stdout + done.stderr
     return workflow.folder / "results"
 
 
@@ -32,11 +34,12 @@ def test_all_images_of_both_splits_train_and_the_last_epoch_counts(both_protocol
         assert len(history) == epochs
         assert history["val_top1"].isna().all()
         assert history["train_top1"].between(0, 1).all()
-        about = torch.load(run / f"phase{phase}_best.pth", weights_only=True)["metadata"]
+        about = said_by(run / f"phase{phase}_best.pth")
         assert (about["epoch"], about["val_top1"]) == (epochs, None)
-        assert f"train + val ({counts['train'] + counts['val']} images)" in about["provenance"]["protocol"]
-    final = torch.load(run / "final.pth", weights_only=True)
-    assert final["metadata"]["phase"] == 2
+    for name in ("phase1_best.pth", "phase2_best.pth", "final.pth", "model.onnx"):
+        protocol = said_by(run / name)["provenance"]["protocol"]
+        assert f"trained on train + val ({counts['train'] + counts['val']} images)" in protocol, name
+    assert said_by(run / "final.pth")["phase"] == 2
 
 
 def test_no_validation_number_is_shown_and_such_a_run_is_never_chosen(both_protocols):
@@ -50,3 +53,11 @@ def test_no_validation_number_is_shown_and_such_a_run_is_never_chosen(both_proto
     assert "Recipe tiny:" in page
     assert "have no validation left" in page
     assert "nan" not in page
+
+
+def test_the_captions_of_the_report_say_it(both_protocols):
+    report = (both_protocols / "report.html").read_text()
+    assert report.count("the last epoch of each phase counts") == 3, "the figures of its run"
+    assert report.count("Recipe tiny_all trained on train") == 9, (
+        "the first page, the table, all seven comparing figures"
+    )

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import datetime
 
 import numpy as np
 import onnxruntime
@@ -9,6 +10,9 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+
+from florilegium.provenance import digest_of
+from support import said_by
 
 ARCHITECTURES = ("mobilenet_v2", "resnet18")
 NAMES_OF_RUN = [
@@ -69,9 +73,6 @@ def test_the_onnx_file_alone_names_a_photograph_as_the_workflow_did(small_run, a
     run = json.loads(about["run"])
     assert run["weights"] == "none (random backbone)"
     assert run["settings"]["phase2"]["epochs"] == 2
-    provenance = json.loads((small_run.folder / "results" / "provenance.json").read_text())
-    same = ("dataset_sha256", "commit", "code_sha256", "versions", "hardware")
-    assert {key: run["provenance"][key] for key in same} == {key: provenance[key] for key in same}
     predicted = pd.read_csv(folder / "predictions_val.csv")
     views = []
     for path in predicted["path"]:
@@ -86,15 +87,37 @@ def test_the_onnx_file_alone_names_a_photograph_as_the_workflow_did(small_run, a
     assert session.run(None, {"images": batch[:1]})[0].shape == (1, 5)
 
 
-def test_checkpoints_are_data_and_say_where_they_come_from(small_run):
+def test_checkpoints_are_data_and_say_how_they_were_trained(small_run):
     checkpoint = torch.load(run_folder(small_run, "resnet18") / "final.pth", weights_only=True)
     about = checkpoint["metadata"]
     assert len(about["class_names"]) == 5
     assert about["settings"]["crop"] == 32
     assert {"phase1", "phase2", "augmentation", "weights"} <= about["settings"].keys(), "the whole recipe"
+
+
+@pytest.mark.parametrize("name", ["phase1_best.pth", "phase2_best.pth", "final.pth", "model.onnx"])
+def test_every_file_of_a_network_says_where_it_comes_from(small_run, name):
+    about = said_by(run_folder(small_run, "resnet18") / name)
+    provenance = about["provenance"]
+    whole = json.loads((small_run.folder / "results" / "provenance.json").read_text())
+    same = ("dataset_sha256", "commit", "code_sha256", "versions", "hardware")
+    assert {key: provenance[key] for key in same} == {key: whole[key] for key in same}
+    assert provenance["config_sha256"] == digest_of(about["settings"])
+    assert (provenance["protocol"], provenance["fold"]) == ("fixed split", None)
+    phases = {"phase1"} if name == "phase1_best.pth" else {"phase1", "phase2"}
+    assert about["seconds"].keys() == provenance["arithmetic"].keys() == phases
+    assert min(about["seconds"].values()) > 0
+    assert datetime.fromisoformat(provenance["written"]) <= datetime.fromisoformat(whole["written"])
+
+
+def test_the_provenance_of_all_holds_the_configuration_its_hash_and_the_times_of_every_run(small_run):
+    whole = json.loads((small_run.folder / "results" / "provenance.json").read_text())
     dataset = json.loads((small_run.folder / "results" / "data" / "dataset.json").read_text())
-    assert about["provenance"]["dataset_sha256"] == dataset["fingerprint"]
-    assert about["provenance"]["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert whole["dataset_sha256"] == dataset["fingerprint"]
+    assert whole["config_sha256"] == digest_of(whole["config"])
+    assert whole["config"]["recipe_definitions"]["tiny"]["phase2"]["schedule"]["gamma"] == 0.1, "with its defaults"
+    assert sorted(run["architecture"] for run in whole["times"]) == sorted(ARCHITECTURES)
+    assert all(run["train_seconds"] > 0 for run in whole["times"])
 
 
 def test_phase_1_leaves_the_backbone_as_it_was(small_run):

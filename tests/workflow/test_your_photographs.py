@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from support import ROOT, Workflow
+from support import ROOT, Workflow, said_by
 
 CLASSES, PICTURES = 10, 10
 PAGE = ROOT / "docs" / "your-photographs.md"
@@ -83,3 +83,7 @@ def test_numbers_from_folds_say_so(folds):
     assert words in page and "hold out 2 of 2 folds" in page
     for path in folds.rglob("metrics.json"):
         assert json.loads(path.read_text())["protocol"].startswith(words)
+    for seed, fold in ((4, 0), (7, 1)):
+        for name in ("phase1_best.pth", "phase2_best.pth", "final.pth", "model.onnx"):
+            provenance = said_by(folds / "runs" / "tiny" / "resnet18" / f"seed{seed}" / name)["provenance"]
+            assert provenance["protocol"].startswith(words) and provenance["fold"] == fold, name
