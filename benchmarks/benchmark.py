@@ -44,6 +44,7 @@ def decode(plan: Plan) -> tuple[Row, float, dict]:
         print(f"pixels at {side}", file=sys.stderr)
         job = {"root": plan.root, "data": plan.data, "side": side}
         job |= {"repetitions": plan.decodings if side == sides[0] else 1}
+        job |= {"enlarged": plan.enlarged if side == sides[0] else 0}
         records[side] = measure("probes.py", "pixels", **job, **limits)
     first = records[sides[0]]
     row = median_row("pixels", "all", "images/s", list(zip(first["ours"], first["reference"], strict=True)))
@@ -85,6 +86,7 @@ def everything(plan: Plan, weights: str) -> report.Findings:
         formats=formats,
         images=images,
         planned=planned,
+        pixels=pixel_record,
         photographs="{} of them (the first of {} × {} pixels)".format(pixel_record["images"], *pixel_record["size"]),
         minutes=(time.time() - start) / 60,
         load=(load, os.getloadavg()[0]),

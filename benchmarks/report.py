@@ -36,6 +36,7 @@ class Findings:
     images: list[dict]
     planned: list[dict]
     photographs: str
+    pixels: dict
     minutes: float
     load: tuple[float, float]
 

@@ -33,6 +33,7 @@ class Plan:
     others: dict[str, int] = field(default_factory=lambda: {"train": 48, "val": 48})
     phase1_epochs: int = 3  # of our side; the course's side has one, its epochs being alike
     steps: int = 8  # of the step probe
+    format_steps: int = 4  # of each format and layout
     compiled: tuple[str, ...] = (*BARRED, "efficientnet_b0")
     compile_seconds: int = 120  # after which a compilation is given up
     growth: tuple[int, ...] = (1000, 5000, 25000)
@@ -41,6 +42,7 @@ class Plan:
     small: dict[str, int] = field(default_factory=dict)  # resize, crop and batch instead of the lesson's, for tests
     weights: dict[str, str] = field(default_factory=dict)
     decoded: int = 2048  # images of each split, at most, through the pixels
+    enlarged: int = 768  # images that are decoded once more at twice their size
     decodings: int = 7  # repetitions of it: short, and the most sensitive to what else the machine does
 
 
@@ -55,6 +57,8 @@ def quick(root: Path, data: Path) -> Plan:
         images={"train": 32, "val": 32, "test": 32},
         phase1_epochs=1,
         steps=1,
+        format_steps=1,
+        enlarged=16,
         decodings=1,
         compiled=(),
         growth=(20, 40, 80),
