@@ -116,7 +116,7 @@ def data(tmp_path_factory):
     features = random_numbers.normal(size=(EPOCHS[1], IMAGES["train"], 1024)) + 0.1 * labels[: IMAGES["train"], None]
     np.save(folder / "features.npy", features.astype(np.float16))
     np.save(folder / "val.npy", random_numbers.normal(size=(IMAGES["val"], 1024)).astype(np.float32))
-    (folder / "report.json").write_text('{"seconds": 1.5}')
+    (folder / "report.json").write_text('{"seconds": 1.5, "arithmetic": "cpu, fp32"}')
     return folder
 
 
