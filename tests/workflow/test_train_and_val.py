@@ -58,4 +58,4 @@ def test_no_validation_number_is_shown_and_such_a_run_is_never_chosen(both_proto
 def test_the_captions_of_the_report_say_it(both_protocols):
     report = (both_protocols / "report.html").read_text()
     assert report.count("the last epoch of each phase counts") == 3, "the figures of its run"
-    assert report.count("Recipe tiny_all trained on train") == 8, "the first page, the table, six figures with accuracies"
+    assert report.count("Recipe tiny_all trained on train") == 8, "first page, table, six figures with accuracies"
