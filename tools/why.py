@@ -95,7 +95,8 @@ def explanation(jobs: list[Job]) -> str:
             following[job.rule] += 1
     lines = []
     for (rule, reasons), runs in causes.items():
-        lines += [f"{rule}: {', '.join(run for run in runs if run) or 'once'}", *(f"    {text}" for text in reasons)]
+        named = ", ".join(sorted(run for run in runs if run))
+        lines += [f"{rule}: {named or 'once'}", *(f"    {text}" for text in reasons)]
     if following:
         lines.append("from their results: " + ", ".join(f"{rule} {count}" for rule, count in following.items()))
     return "\n".join(lines) or "nothing would run"
