@@ -113,6 +113,9 @@ def formats(found: dict[str, dict]) -> str:
             f"A bare training step of {magnified.BARE_BATCH} images (half as many at 300 pixels), images/s:",
             table(("architecture", *ways, "fastest", "the library takes"), rates),
             "\n".join(why),
+            "The library takes one format for all networks on a machine, so that their times and accuracies compare. "
+            "bf16 also keeps half as much of the activations: where fp32 is as fast or somewhat faster, as for "
+            "networks of depthwise convolutions, it would cost memory.",
             "`torch.compile` of the fastest, compiled once with an empty cache, paid back on "
             f"{SPLIT['train']} images an epoch:",
             "\n".join(compiled),

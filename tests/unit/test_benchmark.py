@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from support import ROOT
+from support import ROOT, skip_or_fail
 
 NAMES = {
     "pixels",
@@ -79,3 +79,21 @@ def test_an_estimate_scales_what_is_steady_and_keeps_what_is_fixed():
     one = {"images": 96, "seconds": 10.0, "fixed_images": 32, "fixed": 6.0}
     assert runs.estimate([one], 96) == pytest.approx(10.0)
     assert runs.estimate([one], 32 + 640) == pytest.approx(6.0 + 40.0)
+
+
+def test_the_readme_quotes_the_table():
+    changed = ["git", "-C", ROOT, "diff", "--quiet", "HEAD", "--", "docs/benchmarks.csv"]
+    if subprocess.run(changed, check=False).returncode == 1:
+        skip_or_fail("docs/benchmarks.csv was measured anew here; the README quotes the committed one")
+    with open(ROOT / "docs" / "benchmarks.csv", encoding="utf-8") as stream:
+        rows = {(row["name"], row["architecture"]): row for row in csv.DictReader(stream)}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = {"phase1": "| phase 1, 20 epochs |", "phase2_epoch": "| phase 2, one", "evaluation": "| evaluation of"}
+    both = ("mobilenet_v2", "resnet18")
+    quoted = [(line, [f"{float(rows[name, one]['ratio']):.1f} ×" for one in both]) for name, line in lines.items()]
+    quoted.append(("| the lesson of all", [f"{float(rows['whole_lesson', 'all']['ratio']):.1f} ×"]))
+    memory = [rows["peak_memory", one] for one in both]
+    gib = [f"{float(row['ours']):.1f} / {float(row['reference']):.1f} GiB" for row in memory]
+    for beginning, figures in [*quoted, ("| peak memory of", gib)]:
+        (line,) = [line for line in readme.splitlines() if line.startswith(beginning)]
+        assert [cell.strip() for cell in line.split("|")[2:-1] if cell.strip()] == figures
