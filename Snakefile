@@ -40,7 +40,7 @@ rule all:
     default_target: True
     input:
         of_every_run([f"{RUN}/metrics.json", f"{RUN}/model.onnx"]),
-        of_every_run(FIGURES_OF_RUN),
+        figures_of_runs(),
         "results/comparison/table.html",
         figures_of_comparison(),
         figures_of_data(),

@@ -13,11 +13,8 @@ rule compare:
     output:
         runs=f"{COMPARISON}/runs.csv",
         architectures=f"{COMPARISON}/architectures.csv",
-        page=report(
-            f"{COMPARISON}/table.html",
-            caption="../report/table.rst",
-            category="1 Comparison",
-            labels={"figure": "table of all networks"},
+        page=in_report(
+            f"{COMPARISON}/table.html", "table", "answer", "table of all networks"
         ),
     log:
         f"{LOGS}/compare.log",

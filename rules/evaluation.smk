@@ -34,9 +34,7 @@ rule plot_run:
         phase2=f"{RUN}/history_phase2.csv",
         library=library("plot_run"),
     output:
-        learning_curves=run_figure("learning_curves", "learning_curves"),
-        confusion_matrix=run_figure("confusion_matrix", "confusion_matrix"),
-        per_class=run_figure("per_class", "per_class"),
+        **{name: run_figure(name, caption) for name, caption in RUN_FIGURES.items()},
     log:
         f"{LOGS}/plot_run/{RUN_NAME}.log",
     benchmark:

@@ -1,11 +1,22 @@
-# Figures and their places in the report.
+# Figures and their places in the report: name -> caption (a file of report/).
 
-FIGURES_OF_RUN = [
-    f"{RUN}/figures/{figure}.png"
-    for figure in ("learning_curves", "confusion_matrix", "per_class")
-]
+CATEGORIES = {
+    "answer": "1 Answer",
+    "data": "2 Data",
+    "networks": "3 Networks",
+    "comparison": "4 Comparison",
+    "reliability": "5 How sure the numbers are",
+    "lessons": "6 Lessons",
+    "provenance": "7 Provenance",
+}
 
 COMPARISON = "results/comparison"
+
+RUN_FIGURES = {
+    "learning_curves": "learning_curves",
+    "confusion_matrix": "confusion_matrix",
+    "per_class": "per_class",
+}
 
 COMPARISON_FIGURES = {
     "accuracy": "accuracy",
@@ -18,12 +29,22 @@ COMPARISON_FIGURES = {
 }
 
 
+def in_report(path, caption, category, figure, **labels):
+    """A file with its place in the report."""
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category=CATEGORIES[category],
+        labels={**labels, "figure": figure.replace("_", " ")},
+    )
+
+
 def run_figure(name, caption):
     """One figure of a run, with its place in the report."""
     return report(
         f"{RUN}/figures/{name}.png",
         caption=f"../report/{caption}.rst",
-        category="2 Networks",
+        category=CATEGORIES["networks"],
         subcategory="{architecture}",
         labels={
             "recipe": "{recipe}",
@@ -34,18 +55,17 @@ def run_figure(name, caption):
     )
 
 
+def figures_of_runs():
+    return of_every_run([f"{RUN}/figures/{name}.png" for name in RUN_FIGURES])
+
+
+def comparison_figure(name, caption, category="comparison"):
+    """One figure of the comparison, with its place in the report."""
+    return in_report(f"{COMPARISON}/figures/{name}.png", caption, category, name)
+
+
 def figures_of_comparison():
     return [f"{COMPARISON}/figures/{name}.png" for name in COMPARISON_FIGURES]
-
-
-def comparison_figure(name, caption):
-    """One figure of the comparison, with its place in the report."""
-    return report(
-        f"{COMPARISON}/figures/{name}.png",
-        caption=f"../report/{caption}.rst",
-        category="1 Comparison",
-        labels={"figure": name.replace("_", " ")},
-    )
 
 
 def figures_of_data():
@@ -54,9 +74,4 @@ def figures_of_data():
 
 def data_figure(name):
     """One figure of the dataset, with its place in the report."""
-    return report(
-        f"results/data/figures/{name}.png",
-        caption=f"../report/{name}.rst",
-        category="3 Data",
-        labels={"figure": name.replace("_", " ")},
-    )
+    return in_report(f"results/data/figures/{name}.png", name, "data", name)

@@ -6,11 +6,8 @@ rule audit:
         **MANIFEST,
         library=library("audit"),
     output:
-        page=report(
-            "results/data/audit.html",
-            caption="../report/audit.rst",
-            category="3 Data",
-            labels={"figure": "audit of the photographs"},
+        page=in_report(
+            "results/data/audit.html", "audit", "data", "audit of the photographs"
         ),
     log:
         f"{LOGS}/audit.log",
@@ -46,11 +43,11 @@ rule provenance:
         runs=f"{COMPARISON}/runs.csv",
         library=library("provenance"),
     output:
-        provenance=report(
+        provenance=in_report(
             "results/provenance.json",
-            caption="../report/provenance.rst",
-            category="4 Provenance",
-            labels={"file": "configuration, code, versions, machine, data"},
+            "provenance",
+            "provenance",
+            "configuration, code, versions, machine, data",
         ),
     log:
         f"{LOGS}/provenance.log",
