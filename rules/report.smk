@@ -43,8 +43,9 @@ rule provenance:
         runs=f"{COMPARISON}/runs.csv",
         library=library("provenance"),
     output:
-        provenance=in_report(
-            "results/provenance.json",
+        provenance="results/provenance.json",
+        page=in_report(
+            "results/provenance.html",
             "provenance",
             "provenance",
             "configuration, code, versions, machine, data",

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from florilegium.files import read_json, write_json
+from florilegium.files import read_json, write_json, write_text
 from florilegium.provenance import origin
+from florilegium.provenance_page import provenance_page
 from florilegium.step import run_step
 
 TIMES = ["recipe", "architecture", "seed", "phase1_seconds", "phase2_seconds", "train_seconds"]
@@ -13,7 +14,9 @@ def main(job):
     config = job.params.settings
     times = pd.read_csv(job.input.runs)[TIMES].to_dict("records")
     dataset = read_json(job.input.dataset)["fingerprint"]
-    write_json(job.output.provenance, {"config": config, **origin(config, dataset), "times": times})
+    record = {"config": config, **origin(config, dataset), "times": times}
+    write_json(job.output.provenance, record)
+    write_text(job.output.page, provenance_page(record))
 
 
 if __name__ == "__main__":

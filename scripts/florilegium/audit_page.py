@@ -13,7 +13,7 @@ import pandas as pd
 
 from florilegium.errors import UserError
 from florilegium.images import SMALLEST, open_rgb
-from florilegium.pages import STYLE
+from florilegium.pages import page, plain_table
 from florilegium.splits import SPLITS
 
 SAMPLES, GROUPS, PER_GROUP, LISTED = 24, 12, 4, 200  # how many of each the page shows
@@ -21,8 +21,6 @@ THUMBNAIL = 112  # pixels
 UNEVEN = 1.5  # largest class by smallest, from which top-1 and mean per-class accuracy part
 BINS = 16
 MORE_STYLE = """
-h2 { margin-top: 2.5rem; } table.plain td, table.plain th { cursor: auto; text-align: right; }
-table.plain td.text, table.plain th.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .tall { max-height: 32rem; overflow-y: auto; width: fit-content; max-width: 100%; }
 .bar { display: flex; width: 16rem; height: .8rem; } .train { background: #0072b2; } .val { background: #e69f00; }
 .test { background: #8a8a8a; } .key { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 1rem; }
@@ -56,16 +54,12 @@ def audit_page(table: pd.DataFrame, dataset: dict[str, Any]) -> str:
     }
     body = "\n".join(f"<h2>{escape(title)}</h2>\n{text}" for title, text in sections.items())
     findings = "".join(f"<li>{escape(text)}</li>" for text in _findings(counts, dataset))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Audit of the photographs</title>
-<style>{STYLE}{MORE_STYLE}</style></head><body>
-<h1>{len(table)} photographs of {len(counts)} classes can be trained on</h1>
+    content = f"""<h1>{len(table)} photographs of {len(counts)} classes can be trained on</h1>
 <ul>{findings}</ul>
 <p class="note">Every file was read to its last row. Protocol: {escape(dataset["protocol"])}.
 Fingerprint of the dataset: {escape(dataset["fingerprint"][:16])}…</p>
-{body}
-</body></html>
-"""
+{body}"""
+    return page("Audit of the photographs", content, MORE_STYLE)
 
 
 def _counts(table: pd.DataFrame) -> pd.DataFrame:
@@ -92,17 +86,6 @@ def _findings(counts: pd.DataFrame, dataset: dict[str, Any]) -> Iterable[str]:
     yield f"{len(dataset['skipped'])} picture(s) left out."
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]], text: int = 1) -> str:
-    """A table of cells that are HTML already; its first `text` columns are text, the others numbers."""
-
-    def line(tag, row):
-        kinds = [' class="text"'] * text + [""] * (len(row) - text)
-        return "<tr>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
-
-    lines = "\n".join([line("th", heads), *(line("td", row) for row in rows)])
-    return f'<div class="scroll"><table class="plain">\n{lines}\n</table></div>'
-
-
 def _classes(counts: pd.DataFrame, table: pd.DataFrame, dataset: dict[str, Any]) -> str:
     key = "".join(f'<span class="key {split}"></span>{split} {dataset["images"][split]}' for split in SPLITS)
     most = counts["total"].max()
@@ -110,12 +93,12 @@ def _classes(counts: pd.DataFrame, table: pd.DataFrame, dataset: dict[str, Any])
     for name, row in counts.iterrows():
         parts = "".join(f'<div class="{part}" style="width:{100 * row[part] / most:.2f}%"></div>' for part in SPLITS)
         rows.append([escape(name), f'<div class="bar">{parts}</div>', row["total"], *(row[part] for part in SPLITS)])
-    text = f'<p>{key}</p><div class="tall">{_table(["class", "", "total", *SPLITS], rows)}</div>'
+    text = f'<p>{key}</p><div class="tall">{plain_table(["class", "", "total", *SPLITS], rows)}</div>'
     if not dataset["folds"]:
         return text
     held_out = pd.to_numeric(table["fold"]).value_counts().sort_index()
     folds = [[f"fold {number:.0f}", images, held_out.sum() - images] for number, images in held_out.items()]
-    return text + "<p></p>" + _table(["held out", "validation", "training"], folds)
+    return text + "<p></p>" + plain_table(["held out", "validation", "training"], folds)
 
 
 def _sizes(table: pd.DataFrame) -> str:
@@ -128,14 +111,14 @@ def _sizes(table: pd.DataFrame) -> str:
         for name, (values, digits) in measures.items()
     ]
     if shorter.nunique() == 1:
-        return _table(heads, rows)
+        return plain_table(heads, rows)
     counts, edges = np.histogram(shorter, bins=min(BINS, int(shorter.max() - shorter.min()) + 1))
     bars = "".join(
         f'<div style="height:{100 * count / counts.max():.1f}%" title="{low:.0f} to {high:.0f} pixels: {count}"></div>'
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     )
     ends = f"<span>{edges[0]:.0f}</span><span>pictures by shorter side, in pixels</span><span>{edges[-1]:.0f}</span>"
-    return f'{_table(heads, rows)}<p></p><div class="bins">{bars}</div><div class="ends">{ends}</div>'
+    return f'{plain_table(heads, rows)}<p></p><div class="bins">{bars}</div><div class="ends">{ends}</div>'
 
 
 def _picture(path: str, caption: str) -> str:
@@ -180,14 +163,18 @@ def _groups(groups: Sequence[Sequence[dict[str, str]]]) -> str:
 
 def _converted(dataset: dict[str, Any]) -> str:
     rows = [[escape(what), count] for what, count in dataset["converted"].items()]
-    return _table(["what had to be changed", "pictures"], rows) if rows else "<p>Nothing: all were upright RGB.</p>"
+    return (
+        plain_table(["what had to be changed", "pictures"], rows) if rows else "<p>Nothing: all were upright RGB.</p>"
+    )
 
 
 def _left_out(dataset: dict[str, Any]) -> str:
     skipped = dataset["skipped"]
     keys = ("path", "class_name", "split", "problem")
     rows = [[escape(picture[key]) for key in keys] for picture in skipped[:LISTED]]
-    text = _table(["picture", "class", "split", "why"], rows, text=4) if rows else "<p>No picture was left out.</p>"
+    text = (
+        plain_table(["picture", "class", "split", "why"], rows, text=4) if rows else "<p>No picture was left out.</p>"
+    )
     if len(skipped) > LISTED:
         text += f"<p>{len(skipped) - LISTED} more are in dataset.json.</p>"
     others = ", ".join(f"{count} {escape(suffix)}" for suffix, count in dataset["passed_over"].items())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -40,10 +42,33 @@ table { border-collapse: collapse; } td, th { padding: .35rem .7rem; text-align:
 th { border-bottom: 2px solid #888; cursor: help; } tr:nth-child(even) td { background: #f3f3f3; }
 td:nth-child(-n+5), th:nth-child(-n+5) { text-align: left; } .chosen td { font-weight: 600; }
 .scroll { overflow-x: auto; } .note { max-width: 50rem; }
+h2 { margin-top: 2.5rem; } table.plain td, table.plain th { cursor: auto; text-align: right; }
+table.plain td.text, table.plain th.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) {
   body { color: #eee; background: #181818; } tr:nth-child(even) td { background: #242424; }
 }
 """
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """A whole page in the house style; `body` and `style` are HTML and CSS already."""
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
+<style>{STYLE}{style}</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def plain_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], text: int = 1) -> str:
+    """A table of cells that are HTML already; its first `text` columns are text, the others numbers."""
+
+    def line(tag, row):
+        kinds = [' class="text"'] * text + [""] * (len(row) - text)
+        return "<tr>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+
+    lines = "\n".join([line("th", heads), *(line("td", row) for row in rows)])
+    return f'<div class="scroll"><table class="plain">\n{lines}\n</table></div>'
 
 
 def comparison_page(runs: pd.DataFrame, chosen: pd.Series | None, rivals: pd.DataFrame, dataset: dict) -> str:
@@ -58,17 +83,14 @@ def comparison_page(runs: pd.DataFrame, chosen: pd.Series | None, rivals: pd.Dat
     runs = runs.assign(interval=[_interval(row) for row in runs.itertuples()])
     head = "".join(f'<th title="{escape(about)}">{escape(name)}</th>' for name, _, about in COLUMNS.values())
     body = "\n".join(_table_row(row, chosen) for _, row in runs.sort_values("val_top1", ascending=False).iterrows())
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Comparison of the networks</title>
-<style>{STYLE}</style></head><body>
-<h1>{_headline(chosen)}</h1>
+    content = f"""<h1>{_headline(chosen)}</h1>
 <p class="note">{_answer(chosen, rivals)}</p>
 <p class="note">{len(dataset["class_names"])} classes; images: {_images(dataset, runs)}.
 {_chosen_by(runs)} Test was read once per run, for this table.{_random_note(runs)}</p>
 <div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
 {body}
-</tbody></table></div></body></html>
-"""
+</tbody></table></div>"""
+    return page("Comparison of the networks", content)
 
 
 def _headline(chosen: pd.Series | None) -> str:

@@ -15,7 +15,21 @@ from typing import Any
 from florilegium.files import file_digest
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = ("torch", "torchvision", "snakemake", "numpy", "pandas", "pillow", "scikit-learn", "onnx", "onnxruntime")
+PACKAGES = (
+    *(
+        "torch",
+        "torchvision",
+        "snakemake",
+        "numpy",
+        "pandas",
+        "pillow",
+        "scipy",
+        "scikit-learn",
+        "statsmodels",
+        "captum",
+    ),
+    *("onnx", "onnxruntime"),
+)
 
 
 def versions() -> dict[str, str]:

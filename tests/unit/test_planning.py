@@ -81,6 +81,7 @@ LIGHT = (
     "catalogue",
     "manifest",
     "audit_page",
+    "provenance_page",
     "figures",
     "comparison_figures",
     "style",

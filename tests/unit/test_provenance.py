@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from florilegium import provenance
+from florilegium.provenance_page import provenance_page
 
 
 @pytest.fixture
@@ -69,3 +70,15 @@ def test_an_origin_is_plain_and_complete():
     assert origin["commit"] and origin["hardware"]["cores"] >= 1 and origin["hardware"]["memory_gib"] > 0
     assert {"python", "torch", "torchvision", "snakemake", "onnxruntime"} <= origin["versions"].keys()
     assert datetime.fromisoformat(origin["written"]).tzinfo is not None
+
+
+def test_the_page_shows_the_whole_record_and_cannot_become_markup():
+    record = {"config": {"recipes": ["<b>lesson"], "seeds": [1]}, **provenance.origin({}, "the photographs")}
+    record["times"] = [
+        {"recipe": "lesson", "architecture": "resnet18", "seed": 1}
+        | {"phase1_seconds": 60.0, "phase2_seconds": 90.0, "train_seconds": 150.0}
+    ]
+    page = provenance_page(record)
+    assert "<b>" not in page and "&lt;b&gt;lesson" in page
+    shown = [record["commit"], record["code_sha256"], record["hardware"]["processor"], *record["versions"].values()]
+    assert [text for text in [*shown, "the photographs", "ResNet18", ">2.5<"] if text not in page] == []
