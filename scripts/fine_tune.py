@@ -65,10 +65,11 @@ def train(job, manifest: Manifest, arithmetic: Arithmetic, progress: Progress):
     metadata = run_metadata(job.wildcards, before["settings"] | settings, manifest, computed)
     metadata |= {"training": progress.fingerprint}
     metadata |= {"phase": 2, "epoch": outcome.best_epoch, "val_top1": outcome.val_top1, "seconds": seconds}
+    metadata |= {"epochs": before["epochs"] | {"phase2": outcome.epochs(settings["phase2"]["epochs"])}}
     save_checkpoint(job.output.best, outcome.best_state, metadata)
     improved = not manifest.validates or outcome.best_top1 >= before["val_top1"]
     chosen = job.output.best if improved else job.input.checkpoint
-    whole = {key: metadata[key] for key in ("seconds", "settings", "provenance")}
+    whole = {key: metadata[key] for key in ("seconds", "epochs", "settings", "provenance")}
     save_checkpoint(job.output.final, read_state(chosen), read_metadata(chosen) | whole)
     save_history(job.output.history, outcome.history)
     progress.discard()

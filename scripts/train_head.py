@@ -66,6 +66,7 @@ def train(job, manifest: Manifest, progress: Progress):
     metadata = run_metadata(job.wildcards, settings, manifest, {"phase1": features["arithmetic"]})
     metadata |= {"training": progress.fingerprint}
     metadata |= {"phase": 1, "epoch": outcome.best_epoch, "val_top1": outcome.val_top1, "seconds": seconds}
+    metadata |= {"epochs": {"phase1": outcome.epochs(settings["phase1"]["epochs"])}}
     save_checkpoint(job.output.checkpoint, network.state_dict(), metadata)
     save_history(job.output.history, outcome.history)
     progress.discard()

@@ -18,9 +18,11 @@ from florilegium.epoch_sums import EpochSums
 from florilegium.errors import UserError
 from florilegium.inference import evaluation_outputs, torch_engine
 from florilegium.networks import head_name, stages
+from florilegium.outcome import Fit
+from florilegium.part_times import part_clock
 from florilegium.progress import Progress
 from florilegium.seeds import epoch_order, generator
-from florilegium.training import Fit, epoch_batches, fit, loss_and_top1
+from florilegium.training import epoch_batches, fit, loss_and_top1
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Stepper:
     ):
         self.network, self.optimizer, self.arithmetic = make_activations_lean(network), optimizer, arithmetic
         self.label_smoothing = settings["label_smoothing"]
+        self.clock = part_clock(arithmetic.device)
         self.micro_batch = settings["batch_size"] + 1  # epoch_batches may join one image to a batch
         # fp16 has too small a range for gradients; bf16 and fp32 need no scaling.
         self.scaler = torch.amp.GradScaler(arithmetic.device.type, enabled=arithmetic.dtype == torch.float16)
@@ -72,10 +75,11 @@ class Stepper:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            self._halve(len(views))
+            self._halve(len(views))  # what was lost counts as forward, the next lap
             self._random.set_rng_state(random_before)
             _copy(self._buffers_before, self._buffers)
         self._move()
+        self.clock.lap("update")
         return sums
 
     def _move(self) -> None:
@@ -110,7 +114,9 @@ class Stepper:
                 logits = self.network(view)
             logits = logits.float()
             loss = functional.cross_entropy(logits, label, reduction="sum", label_smoothing=self.label_smoothing)
+            self.clock.lap("forward")
             self.scaler.scale(loss / len(views)).backward()
+            self.clock.lap("backward")
             loss_sum += loss.detach()
             correct += (logits.detach().argmax(1) == label).sum()
         return loss_sum, correct
@@ -172,7 +178,9 @@ def fine_tune(
             for index in batches:
                 drawn = draw(len(index), images.side, crop, settings["augmentation"], views)
                 view = arithmetic.lay_out(train_view(images.batch(index), crop, drawn))
-                sums.add(*stepper.step(view, labels[index.to(labels.device, non_blocking=True)]))
+                label = labels[index.to(labels.device, non_blocking=True)]
+                stepper.clock.lap("data")
+                sums.add(*stepper.step(view, label))
                 bar.update(len(index))
                 if not bar.disable:  # reading the sums waits for the device: only where a person watches
                     loss, top1 = sums.means(bar.n)
@@ -183,5 +191,7 @@ def fine_tune(
         logits = evaluation_outputs(torch_engine(network, arithmetic), val[0], crop)
         return loss_and_top1(logits, val[1])
 
-    judge = validate if val else None
-    return fit(2, network, optimizer, settings, train_epoch, judge, len(images), arithmetic.device, stepper, progress)
+    judge, clock = validate if val else None, stepper.clock
+    return fit(
+        2, network, optimizer, settings, train_epoch, judge, len(images), arithmetic.device, clock, stepper, progress
+    )

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from florilegium.epoch_sums import EpochSums
+from florilegium.outcome import Fit
+from florilegium.part_times import PartClock
 from florilegium.progress import Progress
 from florilegium.seeds import epoch_order
-from florilegium.training import Fit, epoch_batches, fit, loss_and_top1
+from florilegium.training import epoch_batches, fit, loss_and_top1
 
 
 def train_head(
@@ -40,6 +42,7 @@ def train_head(
         The history and the head's state at its best epoch.
     """
     views, labels = train
+    clock = PartClock()
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=settings["phase1"]["learning_rate"], weight_decay=settings["weight_decay"], fused=True
     )
@@ -49,12 +52,17 @@ def train_head(
         batches = epoch_batches(epoch_order(len(labels), seed, phase=1, epoch=epoch), settings["batch_size"])
         sums = EpochSums(len(batches), labels.device)
         for index in batches:
-            logits = head(functional.dropout(features[index], dropout))
-            loss = functional.cross_entropy(logits, labels[index], label_smoothing=settings["label_smoothing"])
+            feature, label = features[index], labels[index]
+            clock.lap("data")
+            logits = head(functional.dropout(feature, dropout))
+            loss = functional.cross_entropy(logits, label, label_smoothing=settings["label_smoothing"])
+            clock.lap("forward")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            clock.lap("backward")
             optimizer.step()
-            sums.add(loss.detach() * len(index), (logits.detach().argmax(1) == labels[index]).sum())
+            sums.add(loss.detach() * len(index), (logits.detach().argmax(1) == label).sum())
+            clock.lap("update")
         return sums.means(len(labels))
 
     @torch.no_grad()
@@ -62,4 +70,4 @@ def train_head(
         return loss_and_top1(head(val[0]), val[1])
 
     judge, cpu = validate if val else None, torch.device("cpu")
-    return fit(1, head, optimizer, settings, train_epoch, judge, len(labels), cpu, progress=progress)
+    return fit(1, head, optimizer, settings, train_epoch, judge, len(labels), cpu, clock, progress=progress)

@@ -1,13 +1,11 @@
-"""What both phases share: the epoch loop, the learning-rate schedule, the best epoch and early stopping."""
+"""What both phases share: the epoch loop with its learning-rate schedule and its history."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +16,8 @@ from torch.optim.lr_scheduler import StepLR
 from florilegium.devices import peak_memory_mb
 from florilegium.epoch_sums import NotFinite
 from florilegium.errors import UserError
+from florilegium.outcome import Fit
+from florilegium.part_times import PartClock
 from florilegium.progress import Progress, Stateful
 
 log = logging.getLogger(__name__)
@@ -29,56 +29,6 @@ class MicroBatches(Stateful, Protocol):
     micro_batch: int  # most images at once
 
 
-@dataclass
-class Fit:
-    """One phase's outcome."""
-
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_state: dict[str, Tensor] = field(default_factory=dict)
-    best_epoch: int = 0
-    best_top1: float = -1.0
-    best_loss: float = float("inf")
-    reference_top1: float = -1.0  # what early stopping compares with
-    waited: int = 0  # epochs since the last improvement
-    stopped_early: bool = False
-    seconds: float = 0.0  # of all epochs, also those before an interruption
-
-    def judge(self, epoch: int, loss: float, top1: float, network: nn.Module, stopping: Mapping[str, Any]) -> None:
-        """Keep the epoch if validation says it is the best, and say whether training should stop.
-
-        Without validation (not-a-number) every epoch is kept, so the last one stays, and nothing stops early.
-        """
-        unjudged = math.isnan(top1)
-        if unjudged or (top1, -loss) > (self.best_top1, -self.best_loss):
-            self.best_epoch, self.best_top1, self.best_loss = epoch, top1, loss
-            self.best_state = copy.deepcopy(
-                {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-            )
-        improved = unjudged or top1 > self.reference_top1 + stopping["min_delta"]
-        self.reference_top1 = top1 if improved else self.reference_top1
-        self.waited = 0 if improved else self.waited + 1
-        self.stopped_early = self.waited >= stopping["patience"]
-
-    @property
-    def val_top1(self) -> float | None:
-        """Validation top-1 (0 … 1) of the epoch that was kept; None when nothing validates."""
-        return None if math.isnan(self.best_top1) else self.best_top1
-
-    def describe(self) -> str:
-        """The epoch that was kept, in words."""
-        if self.val_top1 is None:
-            return f"epoch {self.best_epoch}, the last, as nothing validates"
-        return f"validation top-1 {100 * self.val_top1:.2f} % at epoch {self.best_epoch}"
-
-    def state_dict(self) -> dict[str, Any]:
-        """All fields, plain values and tensors, for a progress file."""
-        return dict(vars(self))
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Become what `state_dict` described."""
-        vars(self).update(state)
-
-
 def fit(
     phase: int,
     network: nn.Module,
@@ -88,6 +38,7 @@ def fit(
     validate: Callable[[], tuple[float, float]] | None,
     images: int,
     device: torch.device,
+    clock: PartClock,
     stepper: MicroBatches | None = None,
     progress: Progress | None = None,
 ) -> Fit:
@@ -102,6 +53,7 @@ def fit(
         validate: returns loss and top-1 on the validation split; None keeps the last epoch.
         images: training images per epoch, for images/s.
         device: whose memory is recorded.
+        clock: which `train_epoch` tells what it has just done.
         stepper: its micro-batch is recorded, its state kept; None when batches are never cut.
         progress: where the state is kept after every epoch, and taken up again; None keeps nothing.
 
@@ -120,7 +72,8 @@ def fit(
     while len(outcome.history) < part["epochs"] and not outcome.stopped_early:
         number, rate = len(outcome.history) + 1, optimizer.param_groups[-1]["lr"]
         try:
-            row = {"phase": phase, "epoch": number} | _one_epoch(number, optimizer, train_epoch, validate, images)
+            row = {"phase": phase, "epoch": number}
+            row |= _one_epoch(number, optimizer, train_epoch, validate, images, clock)
         except NotFinite as where:
             raise UserError(_not_finite(phase, number, where, rate, progress)) from where
         schedule.step()
@@ -143,15 +96,19 @@ def _one_epoch(
     train_epoch: Callable[[int], tuple[float, float]],
     validate: Callable[[], tuple[float, float]] | None,
     images: int,
+    clock: PartClock,
 ) -> dict[str, float]:
     """Train and validate; returns this part of the history's row. Raises NotFinite."""
     rates = [group["lr"] for group in optimizer.param_groups]
     start = time.perf_counter()
+    clock.start()
     train_loss, train_top1 = train_epoch(number - 1)
-    trained = time.perf_counter() - start
+    trained = time.perf_counter()
+    parts = clock.read(trained - start)
     val_loss, val_top1 = validate() if validate else (math.nan, math.nan)
     if validate and not math.isfinite(val_loss):
         raise NotFinite("validation after the last batch")
+    done = time.perf_counter()
     return {
         "train_loss": train_loss,
         "train_top1": train_top1,
@@ -159,8 +116,10 @@ def _one_epoch(
         "val_top1": val_top1,
         "lr_backbone": rates[-2] if len(rates) > 1 else 0.0,
         "lr_head": rates[-1],
-        "seconds": time.perf_counter() - start,
-        "images_per_second": images / trained,
+        "seconds": done - start,
+        "images_per_second": images / (trained - start),
+        **parts,
+        "validation_seconds": done - trained,
     }
 
 

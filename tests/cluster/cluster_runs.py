@@ -15,7 +15,8 @@ from support import Workflow
 LIMIT_SECONDS = 600  # of one run; the longest takes three minutes on two idle cores
 RUN = "results/runs/tiny/mobilenet_v2/seed{}"
 ENDS = ("phase2_best.pth", "final.pth", "history_phase2.csv")
-TIMES = ["seconds", "images_per_second", "peak_memory_mb"]
+PARTS = ("data", "forward", "backward", "update", "validation")
+TIMES = ["seconds", *(f"{part}_seconds" for part in PARTS), "images_per_second", "peak_memory_mb"]
 
 
 class ClusterCheckout:

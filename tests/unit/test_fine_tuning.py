@@ -107,7 +107,8 @@ def test_fine_tuning_learns_and_repeats_bit_for_bit_with_its_seed_only(mats, set
         assert torch.equal(tensor, second.state_dict()[name]), name
     assert not torch.equal(first.conv1.weight, third.conv1.weight)
     same = [
-        {key: value for key, value in row.items() if key.startswith(("train", "val", "lr"))} for row in outcome.history
+        {key: value for key, value in row.items() if key.startswith(("train_", "val_", "lr_"))}
+        for row in outcome.history
     ]
     assert all(row.items() >= part.items() for row, part in zip(again.history, same, strict=True))
     assert outcome.history[-1]["train_loss"] < 0.8 * outcome.history[0]["train_loss"]

@@ -6,6 +6,7 @@ from torch import nn
 
 from florilegium.epoch_sums import EpochSums, NotFinite
 from florilegium.errors import UserError
+from florilegium.part_times import PARTS, PartClock
 from florilegium.progress import Progress
 from florilegium.training import epoch_batches, fit, loss_and_top1
 
@@ -41,7 +42,8 @@ def trained(
         return result
 
     scores = iter(validation)
-    return fit(phase, network, optimizer, settings, one_epoch, lambda: next(scores), 10, CPU, progress=progress)
+    judge, clock = (lambda: next(scores)), PartClock()
+    return fit(phase, network, optimizer, settings, one_epoch, judge, 10, CPU, clock, progress=progress)
 
 
 def test_the_best_epoch_is_the_one_of_the_highest_validation_top1_and_its_weights_are_kept(settings):
@@ -58,6 +60,13 @@ def test_equal_top1_is_decided_by_the_lower_loss_and_then_by_the_earlier_epoch(s
 def test_training_stops_when_patience_epochs_brought_nothing(settings):
     outcome = trained([(1, 0.5), (1, 0.6), (1, 0.6), (1, 0.55), (1, 0.6), (1, 0.9)], settings, patience=3)
     assert outcome.stopped_early and len(outcome.history) == 5 and outcome.best_epoch == 2
+
+
+def test_the_outcome_says_how_many_epochs_were_planned_ran_and_whether_the_rest_was_cut(settings):
+    scores = [(1, 0.5), (1, 0.6), (1, 0.6), (1, 0.55), (1, 0.6)]
+    cut, whole = trained(scores, settings, epochs=9, patience=3), trained(scores, settings, patience=3)
+    assert cut.epochs(9) == {"planned": 9, "run": 5, "best": 2, "stopped_early": True}
+    assert whole.epochs(5) == {"planned": 5, "run": 5, "best": 2, "stopped_early": False}, "nothing was left to cut"
 
 
 def test_an_improvement_of_min_delta_or_less_does_not_count_but_a_sum_of_them_does(settings):
@@ -87,6 +96,7 @@ def test_the_history_has_a_row_per_epoch_with_everything_in_it(settings):
     assert [row["epoch"] for row in history] == [1, 2]
     assert [row["train_loss"] for row in history] == [0.9, 0.8] and [row["val_top1"] for row in history] == [0.6, 0.7]
     expected = "phase epoch train_loss train_top1 val_loss val_top1 lr_backbone lr_head seconds images_per_second"
+    expected += "".join(f" {part}_seconds" for part in (*PARTS, "validation"))
     assert [*expected.split(), "peak_memory_mb", "micro_batch"] == list(history[0])
     assert [row["micro_batch"] for row in history] == [settings["batch_size"]] * 2
     assert all(row["peak_memory_mb"] > 10 and row["images_per_second"] > 0 for row in history)
@@ -158,8 +168,11 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(settings, tm
     outcome = trained(scores[3:], settings, epochs=6, patience=3, progress=progress, train_epoch=interrupted)
     assert epochs == [0, 0, 1, 1, 2, 3, 3, 4], "only the epochs that were cut off are repeated"
     assert len(outcome.history) == 5 and outcome.stopped_early
-    timing = {"seconds", "images_per_second", "peak_memory_mb"}
-    plain = [[{k: v for k, v in row.items() if k not in timing} for row in o.history] for o in (undisturbed, outcome)]
+    timing = {"images_per_second", "peak_memory_mb"}
+    plain = [
+        [{k: v for k, v in row.items() if k not in timing and not k.endswith("seconds")} for row in o.history]
+        for o in (undisturbed, outcome)
+    ]
     assert plain[0] == plain[1]
     assert (outcome.best_epoch, outcome.waited) == (undisturbed.best_epoch, undisturbed.waited)
     assert outcome.best_state["weight"].item() == 2

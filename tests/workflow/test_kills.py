@@ -20,7 +20,8 @@ KILLS = {1: 6, 2: 14}  # by phase
 EPOCHS = {1: 60, 2: 8}
 IMAGES = {"train": 64, "val": 32, "test": 16}
 RUN = {"recipe": "small", "architecture": "mobilenet_v3_small", "seed": "42"}  # has BatchNorm and dropout
-TIMING = ["seconds", "images_per_second", "peak_memory_mb"]
+PARTS = ("data", "forward", "backward", "update", "validation")
+TIMING = ["seconds", *(f"{part}_seconds" for part in PARTS), "images_per_second", "peak_memory_mb"]
 RECIPE = {
     "resize": 40,
     "crop": 32,

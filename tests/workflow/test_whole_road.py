@@ -120,6 +120,26 @@ def test_the_provenance_of_all_holds_the_configuration_its_hash_and_the_times_of
     assert all(run["train_seconds"] > 0 for run in whole["times"])
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_histories_say_what_each_part_of_an_epoch_took(small_run, architecture):
+    for phase in (1, 2):
+        history = pd.read_csv(run_folder(small_run, architecture) / f"history_phase{phase}.csv")
+        parts = history[[f"{part}_seconds" for part in ("data", "forward", "backward", "update", "validation")]]
+        assert (parts > 0).all(axis=None)
+        assert (parts.sum(axis=1) <= history["seconds"]).all()
+
+
+def test_checkpoints_say_how_many_epochs_were_planned_and_ran(small_run):
+    folder = run_folder(small_run, "resnet18")
+    found = {name: said_by(folder / name)["epochs"] for name in ("phase1_best.pth", "phase2_best.pth", "final.pth")}
+    assert found["phase1_best.pth"].keys() == {"phase1"} and found["final.pth"] == found["phase2_best.pth"]
+    for phase, planned in (("phase1", 3), ("phase2", 2)):
+        about = found["final.pth"][phase]
+        assert about == {"planned": planned, "run": planned, "best": about["best"], "stopped_early": False}
+        scores = pd.read_csv(folder / f"history_{phase}.csv").set_index("epoch")["val_top1"]
+        assert scores[about["best"]] == scores.max()
+
+
 def test_phase_1_leaves_the_backbone_as_it_was(small_run):
     """Parameters and buffers: the backbone in phase1_best.pth is bit for bit the one that the seed initialised."""
     from florilegium.networks import build_network, head_name
