@@ -14,6 +14,7 @@ COMPARISON = "results/comparison"
 
 RUN_FIGURES = {
     "learning_curves": "learning_curves",
+    "training_cost": "training_cost",
     "confusion_matrix": "confusion_matrix",
     "per_class": "per_class",
 }
@@ -25,6 +26,7 @@ COMPARISON_FIGURES = {
     "accuracy_latency": "accuracy_against",
     "learning_curves": "learning_curves_all",
     "training_time": "training_time",
+    "time_per_part": "time_per_part",
     "confusion_matrices": "confusion_matrices",
 }
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from florilegium import comparison_figures, figures
+from florilegium import comparison_figures, figures, training_figures
 from florilegium.files import written_whole
 from florilegium.step import log, run_step
 from florilegium.style import run_labels
@@ -33,7 +33,8 @@ def main(job):
         )
     }
     random = [label for label, pretrained in zip(labels, runs["pretrained"], strict=True) if not pretrained]
-    drawn["learning_curves"] = figures.learning_curves_all(histories, weights, random, architectures)
+    drawn["learning_curves"] = training_figures.learning_curves_all(histories, weights, random, architectures)
+    drawn["time_per_part"] = training_figures.time_per_part(histories, weights)
     tables = [pd.read_csv(path, index_col=0, keep_default_na=False) for path in job.input.confusion]
     matrices = {label: table.to_numpy(np.int64) for label, table in zip(labels, tables, strict=True)}
     drawn["confusion_matrices"] = figures.confusion_grid(matrices, list(tables[0].columns), weights)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from florilegium import figures
+from florilegium import figures, training_figures
 from florilegium.files import read_json, written_whole
 from florilegium.step import run_step
 from florilegium.style import display_name, looks
@@ -19,7 +19,8 @@ def main(job):
     histories = [pd.read_csv(path) for path in (job.input.phase1, job.input.phase2)]
     colour = looks([architecture])[architecture].colour
     drawn = {
-        "learning_curves": figures.learning_curves(*histories, title, weights, colour),
+        "learning_curves": training_figures.learning_curves(*histories, title, weights, colour, about.get("epochs")),
+        "training_cost": training_figures.training_cost(*histories, title, weights, colour, about["seconds"]),
         "confusion_matrix": figures.confusion(confusion.to_numpy(np.int64), list(confusion.columns), title, weights),
         "per_class": figures.per_class(per_class, title, weights),
     }

@@ -1,8 +1,8 @@
-"""Every figure, drawn from tables and arrays read from result files; nothing here reads or writes a file.
+"""Figures of the data and of what a network says; nothing here reads or writes a file.
 
-Accuracies come as fractions 0..1 and are drawn as percent. A missing measurement (NaN, no phase 2) leaves a
-gap. `weights` is a text or label -> text. `architectures` lists the whole comparison and so fixes the colours
-of every part of it (`style.looks`). Each function returns a matplotlib Figure.
+They are drawn from tables and arrays read from result files. Accuracies come as fractions 0..1 and are drawn as
+percent. A missing measurement (NaN) leaves a gap. `weights` is a text or label -> text. Each function returns a
+matplotlib Figure. Figures of trainings are in `training_figures`, those of the comparison in `comparison_figures`.
 """
 
 from __future__ import annotations
@@ -11,79 +11,10 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from florilegium import style
 
 NAMES_UP_TO = 30  # classes that can be named along an axis
-
-
-def _both_phases(phase1, phase2, border):
-    """One history with `x`, the epoch counted through both phases; phase 2 begins after epoch `border`."""
-    later = phase1[:0] if phase2 is None else phase2
-    parts = [phase1.assign(x=phase1["epoch"]), later.assign(x=later["epoch"] + border)]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
-
-
-def _epoch_axis(panels, border, phase2_shown):
-    panels[-1].set_xlabel("epoch, counted through both phases")
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    for panel in panels if phase2_shown else ():
-        panel.axvline(border + 0.5, color=style.GREY, linestyle=":", label="_phase 2")
-    if phase2_shown:
-        middle = sum(panels[0].get_xlim()) / 2
-        side = "left" if border + 0.5 < middle else "right"  # so the text stays inside the figure
-        place = {"xy": (border + 0.5, 1.02), "xycoords": ("data", "axes fraction")}
-        panels[0].annotate("phase 2: whole network", ha=side, **place)
-
-
-def learning_curves(phase1, phase2, title, weights, colour=style.INK):
-    """Loss, top-1 and learning rates of one run, validation in `colour`; each phase's best epoch ringed."""
-    border = int(phase1["epoch"].max())
-    history = _both_phases(phase1, phase2, border)
-    figure, panels = style.new_figure(9, 10, title, f"weights {weights}", rows=3, sharex=True)
-    rates = history[["lr_backbone", "lr_head"]]
-    history[rates.columns] = rates.where(rates > 0)  # a frozen backbone's 0 has no place on a log axis
-    history[["train_top1", "val_top1"]] *= 100
-    loss = {"train_loss": "train", "val_loss": "validation"}
-    top1 = {"train_top1": "train", "val_top1": "validation"}
-    rows = {"loss": loss, "top-1 (%)": top1, "learning rate": {"lr_backbone": "backbone", "lr_head": "head"}}
-    for panel, (quantity, columns) in zip(panels, rows.items(), strict=True):
-        shapes = ({"linestyle": "--", "color": style.GREY}, {"linestyle": "-", "color": colour})
-        for (column, label), shape in zip(columns.items(), shapes, strict=True):
-            panel.plot(history["x"], history[column], marker=".", label=label, **shape)
-        panel.set_ylabel(quantity)
-        style.legend_beside(panel)
-    panels[2].set_yscale("log")
-    scored, found = history.dropna(subset="val_top1"), []
-    for row in scored.loc[scored.groupby("phase")["val_top1"].idxmax()].itertuples():
-        panels[1].plot([row.x], [row.val_top1], "o", color=colour, mfc="none", markersize=14, label="_best")
-        found.append(f"phase {row.phase}, epoch {row.epoch}: {row.val_top1:.1f} %")
-    ringed = f"ringed: best of {'; '.join(found)}" if found else "trained on train + val: nothing validates"
-    panels[1].set_title(ringed, loc="left", fontsize=12)
-    _epoch_axis(panels, border, len(history) > len(phase1))
-    return figure
-
-
-def learning_curves_all(histories, weights=None, random_backbone=(), architectures=()):
-    """Validation top-1 of all runs: label -> (architecture, phase 1, phase 2 or None), aligned at phase 2.
-
-    Runs whose label is in `random_backbone` get open markers; runs of one architecture differ in line style.
-    """
-    note = style.weights_note(weights) + f"\n{style.RANDOM_NOTE}" * bool(random_backbone)
-    figure, axes = style.new_figure(11, 6.5, "Validation accuracy while training", note.strip())
-    drawn, firsts, seconds = zip(*histories.values(), strict=True)
-    look, border = style.looks([*architectures, *drawn]), max(int(phase1["epoch"].max()) for phase1 in firsts)
-    for i, (label, (architecture, phase1, phase2)) in enumerate(histories.items()):
-        history, (_, colour, marker) = _both_phases(phase1, phase2, border), look[architecture]
-        dashes = ("-", "--", "-.", ":")[drawn[:i].count(architecture) % 4]
-        face = "white" if label in random_backbone else colour
-        shape = {"marker": marker, "markerfacecolor": face, "markersize": 7, "linestyle": dashes}
-        axes.plot(history["x"], 100 * history["val_top1"], color=colour, label=label, **shape)
-    axes.set_ylabel("validation top-1 (%)")
-    style.legend_beside(axes)
-    _epoch_axis([axes], border, any(phase2 is not None and len(phase2) for phase2 in seconds))
-    return figure
 
 
 def _class_key(class_names):

@@ -11,18 +11,12 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Annotation, Text
 
+from figure_reading import drawn, says
 from florilegium import comparison_figures, figures, style
 
 FIVE = ["resnet18", "resnet50", "efficientnet_b0", "efficientnet_b3", "mobilenet_v2"]
 NOTE = "open marker: random backbone, not transfer learning"
 CLASSES = pytest.mark.parametrize("count", [3, 10, 102])
-
-
-def history(phase, epochs):
-    epoch, share = np.arange(1, epochs + 1), np.linspace(0.3, 0.5, epochs) + 0.2 * phase
-    rates = {"lr_backbone": 0.0 if phase == 1 else 1e-4, "lr_head": 1e-3}
-    scores = {"train_loss": 2 / epoch, "train_top1": share + 0.05, "val_loss": 3 / epoch, "val_top1": share}
-    return pd.DataFrame({"phase": phase, "epoch": epoch, **scores, **rates})
 
 
 def runs(architectures=FIVE, recipes=("lesson",), seeds=(42,)):
@@ -45,58 +39,9 @@ def names(count):
     return [f"flower {i:03d}" for i in range(count)]
 
 
-def texts(figure):
-    figure.draw_without_rendering()
-    found = (text.get_text() for text in figure.findobj(Text) if text.get_visible())
-    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in found if text]
-
-
-def says(figure, phrase):
-    return phrase in " ".join(" ".join(texts(figure)).split())
-
-
-def drawn(axes, label):
-    (line,) = [line for line in axes.get_lines() if line.get_label() == label]
-    return line
-
-
 def points(figure):
     """Marker lines of a scatter, by what matplotlib drew: one point each."""
     return [line for line in figure.axes[0].get_lines() if line.get_marker() in "os^vDPX<>ph*"]
-
-
-@pytest.mark.parametrize("length", [1, 4])
-def test_learning_curves_show_both_phases_in_percent(length):
-    first, second = history(1, 3), history(2, length)
-    figure = figures.learning_curves(first, second, "a title", "IMAGENET1K_V1")
-    loss, top1, rate = figure.axes
-    line = drawn(top1, "validation")
-    assert list(line.get_xdata()) == list(range(1, 4 + length))
-    np.testing.assert_allclose(line.get_ydata(), 100 * np.r_[first["val_top1"], second["val_top1"]])
-    np.testing.assert_allclose(drawn(loss, "train").get_ydata(), np.r_[first["train_loss"], second["train_loss"]])
-    assert rate.get_yscale() == "log" and np.isnan(drawn(rate, "backbone").get_ydata()[:3]).all()
-    assert all(list(drawn(panel, "_phase 2").get_xdata()) == [3.5, 3.5] for panel in figure.axes)
-    best = [float(line.get_xdata()[0]) for line in top1.get_lines() if line.get_label() == "_best"]
-    assert best == [3, 3 + second["val_top1"].idxmax() + 1]
-    assert says(figure, "phase 2: whole network") and says(figure, "a title") and says(figure, "IMAGENET1K_V1")
-
-
-@pytest.mark.parametrize("second", [None, history(2, 3)[:0]])
-def test_learning_curves_without_phase_2_have_no_phase_line(second):
-    figure = figures.learning_curves(history(1, 3), second, "a title", "none (random)")
-    assert not says(figure, "phase 2")
-    assert len(drawn(figure.axes[1], "train").get_xdata()) == 3
-
-
-def test_runs_of_different_length_meet_at_one_phase_line():
-    curves = {"A": ("resnet18", history(1, 3), history(2, 2)), "B": ("resnet50", history(1, 5), None)}
-    figure = figures.learning_curves_all(curves, {"A": "none (random)", "B": "IMAGENET1K_V2"}, ["A"])
-    axes = figure.axes[0]
-    assert list(drawn(axes, "A").get_xdata()) == [1, 2, 3, 6, 7]
-    assert drawn(axes, "_phase 2").get_xdata()[0] == 5.5
-    np.testing.assert_allclose(drawn(axes, "B").get_ydata(), 100 * history(1, 5)["val_top1"])
-    assert drawn(axes, "A").get_markerfacecolor() == "white" != drawn(axes, "B").get_markerfacecolor()
-    assert says(figure, NOTE) and says(figure, "IMAGENET1K_V2: B")
 
 
 @CLASSES

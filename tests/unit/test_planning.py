@@ -84,6 +84,7 @@ LIGHT = (
     "provenance_page",
     "figures",
     "comparison_figures",
+    "training_figures",
     "style",
     "metrics",
     "files",

@@ -18,7 +18,8 @@ ARCHITECTURES = ("mobilenet_v2", "resnet18")
 NAMES_OF_RUN = [
     *("phase1_best.pth", "phase2_best.pth", "final.pth", "history_phase1.csv", "history_phase2.csv"),
     *("metrics.json", "predictions_val.csv", "predictions_test.csv", "per_class.csv", "confusion_matrix.csv"),
-    *("model.onnx", "figures/learning_curves.png", "figures/confusion_matrix.png", "figures/per_class.png"),
+    *("model.onnx", "figures/learning_curves.png", "figures/training_cost.png"),
+    *("figures/confusion_matrix.png", "figures/per_class.png"),
 ]
 
 
@@ -153,7 +154,7 @@ def test_phase_1_leaves_the_backbone_as_it_was(small_run):
 
 def test_every_figure_is_a_picture_with_something_on_it(small_run):
     figures = sorted((small_run.folder / "results").rglob("figures/*.png"))
-    assert len(figures) == 7 + 2 + 3 * len(ARCHITECTURES)
+    assert len(figures) == 8 + 2 + 4 * len(ARCHITECTURES)
     for path in figures:
         with Image.open(io.BytesIO(path.read_bytes())) as image:
             assert min(image.size) >= 300, path
