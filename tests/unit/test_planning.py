@@ -86,6 +86,11 @@ LIGHT = (
     "comparison_figures",
     "style",
     "metrics",
+    "intervals",
+    "calibration",
+    "selective",
+    "galleries",
+    "evaluation_figures",
     "files",
     "errors",
 )
