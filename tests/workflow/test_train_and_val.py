@@ -16,8 +16,8 @@ def both_protocols(tmp_path_factory):
     small = yaml.safe_load((workflow.folder / "tests" / "small.yaml").read_text())
     small["architectures"], small["recipes"] = ["resnet18"], ["tiny", "tiny_all"]
     small["recipe_definitions"]["tiny_all"] = {"extends": "tiny", "train_on": "train+val"}
-    (workflow.folder / "both.yaml").write_text(yaml.safe_dump(small))
     small["evaluation"]["test_time_flip"] = True
+    (workflow.folder / "both.yaml").write_text(yaml.safe_dump(small))
     figures = ("learning_curves", "confusion_matrix", "per_class", "reliability", "confident_mistakes")
     targets = [f"results/runs/tiny_all/resnet18/seed42/figures/{name}.png" for name in figures]
     targets += ["results/comparison/table.html", "results/comparison/figures/accuracy.png"]
