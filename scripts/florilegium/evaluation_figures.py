@@ -15,16 +15,16 @@ STAGES = {"before": "as trained", "after": "after temperature {temperature:.2f},
 
 
 def _bars(axes, bins, colour):
-    """Accuracy of each bin, and hatched what its confidence is above or below that."""
+    """Accuracy of each bin, and hatched what its confidence is above or below that; returns handles of a legend."""
     left, width = 100 * bins["low"], 100 * (bins["high"] - bins["low"])
     accuracy, confidence = 100 * bins["accuracy"], 100 * bins["confidence"]
     axes.bar(left, accuracy, width, align="edge", color=colour, edgecolor="white")
     gap = {"facecolor": "none", "edgecolor": style.INK, "hatch": "////", "linewidth": 1}
     axes.bar(left, confidence - accuracy, width, bottom=accuracy, align="edge", **gap)
-    axes.plot([0, 100], [0, 100], color=style.GREY, linestyle=":", label="confidence = accuracy")
+    (line,) = axes.plot([0, 100], [0, 100], color=style.GREY, linestyle=":", label="confidence\n= accuracy")
     axes.set(xlim=(0, 100), ylim=(0, 104), yticks=range(0, 101, 20), ylabel="accuracy (%)")
-    handles = [Patch(color=colour, label="accuracy in the bin"), Patch(**gap, label="gap to its confidence")]
-    axes.legend(handles=[*handles, axes.get_lines()[0]], loc="upper left")
+    accuracy, above = Patch(color=colour, label="accuracy"), Patch(**gap, label="too sure by")
+    return [accuracy, above, Patch(**gap | {"facecolor": colour}, label="not sure\nenough by"), line]
 
 
 def _counts(axes, bins, colour):
@@ -44,10 +44,11 @@ def reliability(bins, calibration, title, weights, colour=style.INK):
     note = f"weights {weights}" + "\nnothing validates: no temperature was fitted" * (len(stages) == 1)
     ratios = [3, 1] * len(stages)
     title = f"{title}: confidence and accuracy on test"
-    figure, panels = style.new_figure(9, 1 + 5.4 * len(stages), title, note, len(ratios), height_ratios=ratios)
+    figure, panels = style.new_figure(10, 1 + 5.4 * len(stages), title, note, len(ratios), height_ratios=ratios)
     for stage, upper, lower in zip(stages, panels[::2], panels[1::2], strict=True):
         shown = bins[bins["stage"] == stage]
-        _bars(upper, shown, colour)
+        handles = _bars(upper, shown, colour)
+        upper.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5))
         _counts(lower, shown, colour)
         lower.sharex(upper)
         upper.tick_params(labelbottom=False)
