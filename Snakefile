@@ -31,6 +31,7 @@ localrules:
     audit,
     plot_data,
     plot_run,
+    plot_gallery,
     provenance,
     download_flowers102,
     download_weights,

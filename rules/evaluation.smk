@@ -1,4 +1,4 @@
-# Evaluation: needs final.pth; makes predictions, metrics.json and the figures of one run.
+# Evaluation: needs final.pth; makes predictions, metrics.json, tables and the figures of one run.
 
 
 rule evaluate:
@@ -14,6 +14,9 @@ rule evaluate:
         logits=f"{RUN}/logits.npz",
         per_class=f"{RUN}/per_class.csv",
         confusion=f"{RUN}/confusion_matrix.csv",
+        confused_pairs=f"{RUN}/confused_pairs.csv",
+        calibration=f"{RUN}/calibration.csv",
+        risk_coverage=f"{RUN}/risk_coverage.csv",
     log:
         f"{LOGS}/evaluate/{RUN_NAME}.log",
     benchmark:
@@ -21,6 +24,8 @@ rule evaluate:
     conda:
         "../envs/florilegium.yaml"
     threads: threads_per_gpu
+    params:
+        settings=evaluate_settings,
     script:
         "../scripts/evaluate.py"
 
@@ -30,6 +35,8 @@ rule plot_run:
         metrics=f"{RUN}/metrics.json",
         confusion=f"{RUN}/confusion_matrix.csv",
         per_class=f"{RUN}/per_class.csv",
+        calibration=f"{RUN}/calibration.csv",
+        risk_coverage=f"{RUN}/risk_coverage.csv",
         phase1=f"{RUN}/history_phase1.csv",
         phase2=f"{RUN}/history_phase2.csv",
         library=library("plot_run"),
@@ -43,3 +50,24 @@ rule plot_run:
         "../envs/florilegium.yaml"
     script:
         "../scripts/plot_run.py"
+
+
+rule plot_gallery:
+    input:
+        **MANIFEST,
+        pixels=pixels_file,
+        metrics=f"{RUN}/metrics.json",
+        predictions=f"{RUN}/predictions_test.csv",
+        per_class=f"{RUN}/per_class.csv",
+        pairs=f"{RUN}/confused_pairs.csv",
+        library=library("plot_gallery"),
+    output:
+        **{name: run_figure(name, caption) for name, caption in GALLERY_FIGURES.items()},
+    log:
+        f"{LOGS}/plot_gallery/{RUN_NAME}.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_gallery/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    script:
+        "../scripts/plot_gallery.py"

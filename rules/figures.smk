@@ -17,6 +17,14 @@ RUN_FIGURES = {
     "training_cost": "training_cost",
     "confusion_matrix": "confusion_matrix",
     "per_class": "per_class",
+    "reliability": "reliability",
+    "risk_coverage": "risk_coverage",
+}
+
+GALLERY_FIGURES = {  # of a run, made of its photographs
+    "confused_pairs": "confused_pairs",
+    "confident_mistakes": "confident_mistakes",
+    "hardest_classes": "hardest_classes",
 }
 
 COMPARISON_FIGURES = {
@@ -58,7 +66,8 @@ def run_figure(name, caption):
 
 
 def figures_of_runs():
-    return of_every_run([f"{RUN}/figures/{name}.png" for name in RUN_FIGURES])
+    names = [*RUN_FIGURES, *GALLERY_FIGURES]
+    return of_every_run([f"{RUN}/figures/{name}.png" for name in names])
 
 
 def comparison_figure(name, caption, category="comparison"):

@@ -76,6 +76,12 @@ def fine_tune_settings(wildcards):
     return section | {"weights": weights_of(wildcards)}
 
 
+def evaluate_settings(wildcards):
+    return {
+        key: config["evaluation"][key] for key in ("sure_accuracy", "test_time_flip")
+    }
+
+
 def colour_settings(wildcards):
     """All architectures: beside the five of the course, a network's colour is its place among them."""
     return {"architectures": sorted(config["architectures"])}

@@ -44,8 +44,8 @@ def run_row(
 def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per recipe and architecture: means over seeds, and a 95 % interval of test top-1 that says what it is of.
 
-    With one seed it is the Wilson interval over the test images, with more the t interval over the seeds, or over the
-    folds that they hold out.
+    With one seed it is the bootstrap interval over the test images, with more the t interval over the seeds, or over
+    the folds that they hold out.
     """
     rows = []
     for (recipe, architecture), group in runs.groupby(["recipe", "architecture"], sort=False):

@@ -88,7 +88,9 @@ def batches(images: DeviceImages) -> Iterator[Tensor]:
 
 
 @torch.inference_mode()
-def evaluation_outputs(engine: Engine, images: DeviceImages, crop: int, desc: str = "") -> Tensor:
+def evaluation_outputs(
+    engine: Engine, images: DeviceImages, crop: int, desc: str = "", mirrored: bool = False
+) -> Tensor:
     """What an engine says of every image of a split.
 
     Args:
@@ -96,6 +98,7 @@ def evaluation_outputs(engine: Engine, images: DeviceImages, crop: int, desc: st
         images: the split.
         crop: height and width of the views in pixels.
         desc: name of the progress bar; empty shows none.
+        mirrored: show the engine each image's mirror image, left and right exchanged.
 
     Returns:
         (images, outputs) float32: logits, or features when the head is gone.
@@ -103,6 +106,7 @@ def evaluation_outputs(engine: Engine, images: DeviceImages, crop: int, desc: st
     parts = []
     with tqdm(total=len(images), desc=desc, unit="image", disable=None if desc else True, leave=False) as bar:
         for index in batches(images):
-            parts.append(engine(evaluation_view(images.batch(index), crop)))
+            views = evaluation_view(images.batch(index), crop)
+            parts.append(engine(views.flip(3) if mirrored else views))
             bar.update(len(index))
     return torch.cat(parts)

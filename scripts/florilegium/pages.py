@@ -28,7 +28,7 @@ COLUMNS = {
     "phase1_val_top1": ("val, phase 1", _percent, "best validation top-1 with a frozen backbone"),
     "phase2_val_top1": ("val, phase 2", _percent, "best validation top-1 of the whole network"),
     "test_top1": ("test top-1", _percent, "share of the test images named right"),
-    "interval": ("95 % interval", str, "Wilson interval of test top-1 over the test images"),
+    "interval": ("95 % interval", str, "of test top-1: percentile bootstrap over the test images"),
     "test_top5": ("test top-5", _percent, "right name among the first five"),
     "test_mean_per_class": ("mean per class", _percent, "every class counts the same"),
     "test_macro_f1": ("macro F1", lambda v: f"{v:.3f}", "mean of the classes' F1"),

@@ -15,12 +15,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 INK, GREY, PALE = "#222222", "#6E6E6E", "#B8B8B8"  # for everything that is not an architecture
-CLEAR = {
-    "facecolor": "white",
-    "edgecolor": "none",
-    "alpha": 0.8,
-    "pad": 0.5,
-}  # behind text that crosses lines
+CLEAR = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}  # behind text that crosses lines
 RANDOM_NOTE = "open marker: random backbone, not transfer learning"
 
 # Okabe and Ito's palette (jfly.uni-koeln.de/color) where it reaches 3:1 on white; indigo from Paul Tol's.
@@ -135,6 +130,12 @@ def run_labels(runs) -> list[str]:
     parts += ["seed " + runs["seed"].astype(str)] if runs["seed"].nunique() > 1 else []
     parts += [runs["val_top1"].isna().map({True: "train + val", False: ""})]
     return [" · ".join(filter(None, words)) for words in zip(*parts, strict=True)]
+
+
+def run_title(about) -> str:
+    """Title of a run's figures, from its metrics.json."""
+    title = f"{display_name(about['architecture'])}, recipe {about['recipe']}, seed {about['seed']}"
+    return title + (", trained on train + val" if about["val"] is None else "")
 
 
 def weights_note(weights: dict[str, str] | None) -> str:

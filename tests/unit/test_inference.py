@@ -1,5 +1,6 @@
 """The fast engines say what the plain network says."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,3 +102,14 @@ def test_a_network_that_cannot_be_exported_is_computed_by_torch(monkeypatch):
     engine = inference_engine(network, FP32, 64, WORTH_AN_EXPORT)
     with torch.inference_mode():
         assert_same(engine(views()), network(views()), 1e-4)
+
+
+def test_the_mirror_image_exchanges_left_and_right(tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    for name, content in (("plain", array), ("turned", array[:, :, ::-1])):
+        np.save(tmp_path / f"{name}.npy", np.ascontiguousarray(content))
+    plain, turned = (DeviceImages(Pixels(tmp_path / f"{name}.npy", np.arange(5)), CPU) for name in ("plain", "turned"))
+    engine = torch.nn.Flatten()
+    mirrored = evaluation_outputs(engine, plain, 12, mirrored=True)
+    assert_same(mirrored, evaluation_outputs(engine, turned, 12), 0.01)
+    assert not torch.equal(mirrored, evaluation_outputs(engine, plain, 12))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from florilegium import metrics
+from florilegium import intervals, metrics
 
 NAMES = ["aster", "Käthes Maiglanz", "tulip"]
 # Six pictures: three asters (right, right, taken for a Maiglanz), two Maiglanz (right, taken for an aster), one tulip
@@ -26,12 +26,18 @@ def test_a_small_case_counted_by_hand():
     assert found["macro_f1"] == pytest.approx((f1_aster + 1 / 2 + 0) / 3)
 
 
-def test_the_interval_is_wilsons():
+def test_every_metric_stands_inside_its_interval():
     found = metrics.evaluate(LOGITS, LABELS)
-    share, count, z = 0.5, 6, 1.959964
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    assert (found["top1_low"], found["top1_high"]) == pytest.approx((centre - half, centre + half), abs=1e-6)
+    assert set(found) == {"images"} | {f"{name}{end}" for name in intervals.METRICS for end in ("", "_low", "_high")}
+    for name in intervals.METRICS:
+        assert 0 <= found[f"{name}_low"] <= found[name] <= found[f"{name}_high"] <= 1, name
+
+
+def test_weighted_averages_count_classes_by_their_images():
+    found = metrics.evaluate(LOGITS, LABELS)
+    assert found["weighted_recall"] == pytest.approx(found["top1"])
+    assert found["weighted_precision"] == pytest.approx((3 * 2 / 4 + 2 * 1 / 2 + 1 * 0) / 6)
+    assert found["weighted_f1"] == pytest.approx((3 * 4 / 7 + 2 * 1 / 2 + 1 * 0) / 6)
 
 
 def test_an_imbalanced_test_split_gives_two_different_accuracies():
@@ -43,7 +49,7 @@ def test_an_imbalanced_test_split_gives_two_different_accuracies():
 
 @pytest.mark.parametrize(("k", "expected"), [(1, 3 / 6), (2, 5 / 6), (3, 1.0), (5, 1.0)])
 def test_top_k_counts_the_k_first_guesses_and_all_classes_when_there_are_fewer(k, expected):
-    assert metrics.top_k(LOGITS, LABELS, k) == pytest.approx(expected)
+    assert metrics.in_top(LOGITS, LABELS, k).mean() == pytest.approx(expected)
 
 
 def test_top_5_of_many_classes():
@@ -65,6 +71,17 @@ def test_rows_of_the_confusion_matrix_are_the_true_classes():
     assert found.to_numpy().tolist() == [[2, 1, 0], [1, 1, 0], [1, 0, 0]]
 
 
+def test_confused_pairs_are_all_mistakes_the_most_frequent_first():
+    found = metrics.confused_pairs(metrics.confusion(LOGITS, LABELS, NAMES))
+    assert found.to_dict("records") == [
+        {"class_name": "tulip", "predicted": "aster", "images": 1, "share": 1.0},
+        {"class_name": "Käthes Maiglanz", "predicted": "aster", "images": 1, "share": 0.5},
+        {"class_name": "aster", "predicted": "Käthes Maiglanz", "images": 1, "share": pytest.approx(1 / 3, abs=1e-6)},
+    ]
+    nothing = metrics.confused_pairs(metrics.confusion(np.eye(3), np.arange(3), NAMES))
+    assert nothing.empty and list(nothing.columns) == ["class_name", "predicted", "images", "share"]
+
+
 def test_predictions_name_the_guesses_and_how_sure_the_network_is():
     paths = [f"{n}.jpg" for n in range(6)]
     images = pd.DataFrame({"path": paths, "class_name": [NAMES[label] for label in LABELS], "label": LABELS})
@@ -75,6 +92,12 @@ def test_predictions_name_the_guesses_and_how_sure_the_network_is():
     shares = np.exp([3, 1, 0]) / np.exp([3, 1, 0]).sum()
     assert found["probability"][0] == pytest.approx(shares[0], abs=1e-6)
     assert found["probability_of_class"][2] == pytest.approx(np.exp(1) / np.exp([1, 2, 0]).sum(), abs=1e-6)
+
+    assert (found["calibrated_probability"] == found["probability"]).all()
+    cooler = metrics.predictions(LOGITS, images, NAMES, temperature=2.0)
+    halves = np.exp([1.5, 0.5, 0])
+    assert cooler["calibrated_probability"][0] == pytest.approx(halves[0] / halves.sum(), abs=1e-6)
+    assert cooler.drop(columns="calibrated_probability").equals(found.drop(columns="calibrated_probability"))
 
 
 def test_huge_logits_do_not_overflow():

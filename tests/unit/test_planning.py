@@ -87,6 +87,11 @@ LIGHT = (
     "training_figures",
     "style",
     "metrics",
+    "intervals",
+    "calibration",
+    "selective",
+    "galleries",
+    "evaluation_figures",
     "files",
     "errors",
 )

@@ -42,7 +42,8 @@ class Training:
         folder.mkdir()
         config = {"dataset": {"kind": "garden"}, "recipes": ["small"], "architectures": [RUN["architecture"]]}
         config |= {"seeds": [42], "weights": {"default": "none"}, "recipe_definitions": {"small": RECIPE}}
-        self.settings = run_settings(complete(config), "small", RUN["architecture"]) | {"weights": "none"}
+        config = complete(config)
+        self.settings = run_settings(config, "small", RUN["architecture"]) | {"weights": "none"} | config["evaluation"]
         manifest = {"manifest": data / "manifest.csv", "dataset": data / "dataset.json"}
         features = {
             "weights": "",
@@ -51,7 +52,8 @@ class Training:
             "report": data / "report.json",
         }
         checkpoints = {"best": folder / "phase2_best.pth", "final": folder / "final.pth"}
-        made = {name: folder / f"{name}.csv" for name in ("val", "test", "per_class", "confusion")}
+        tables = ("val", "test", "per_class", "confusion", "confused_pairs", "calibration", "risk_coverage")
+        made = {name: folder / f"{name}.csv" for name in tables}
         made |= {"metrics": folder / "metrics.json", "logits": folder / "logits.npz"}
         self.steps = {
             1: (

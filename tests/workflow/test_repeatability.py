@@ -11,6 +11,10 @@ import same
 from support import Workflow
 
 RUNS = [f"results/runs/tiny/{network}/seed42" for network in ("mobilenet_v2", "resnet18")]
+TABLES = [
+    *("predictions_val.csv", "predictions_test.csv", "per_class.csv", "confusion_matrix.csv", "confused_pairs.csv"),
+    *("calibration.csv", "risk_coverage.csv"),
+]
 TARGETS = [f"{run}/{name}" for run in RUNS for name in ("metrics.json", "model.onnx")]
 
 
@@ -36,7 +40,7 @@ def meaning(path):
 def test_metrics_and_predictions_are_the_same(small_run, second_run, run):
     first, second = small_run.folder / run, second_run.folder / run
     assert meaning(first / "metrics.json") == meaning(second / "metrics.json")
-    for name in ("predictions_val.csv", "predictions_test.csv", "per_class.csv", "confusion_matrix.csv"):
+    for name in TABLES:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     with np.load(first / "logits.npz") as one, np.load(second / "logits.npz") as other:
         assert {name: one[name].tobytes() for name in one} == {name: other[name].tobytes() for name in other}

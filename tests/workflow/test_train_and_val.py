@@ -16,8 +16,9 @@ def both_protocols(tmp_path_factory):
     small = yaml.safe_load((workflow.folder / "tests" / "small.yaml").read_text())
     small["architectures"], small["recipes"] = ["resnet18"], ["tiny", "tiny_all"]
     small["recipe_definitions"]["tiny_all"] = {"extends": "tiny", "train_on": "train+val"}
+    small["evaluation"]["test_time_flip"] = True
     (workflow.folder / "both.yaml").write_text(yaml.safe_dump(small))
-    figures = ("learning_curves", "confusion_matrix", "per_class")
+    figures = ("learning_curves", "confusion_matrix", "per_class", "reliability", "confident_mistakes")
     targets = [f"results/runs/tiny_all/resnet18/seed42/figures/{name}.png" for name in figures]
     targets += ["results/comparison/table.html", "results/comparison/figures/accuracy.png"]
     for report in ([], ["--report", "results/report.html"]):
@@ -55,7 +56,25 @@ def test_no_validation_number_is_shown_and_such_a_run_is_never_chosen(both_proto
     assert "nan" not in page
 
 
+def test_without_validation_no_temperature_is_fitted_and_no_threshold_chosen(both_protocols):
+    folder = both_protocols / "runs/tiny_all/resnet18/seed42"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    calibration = metrics["calibration"]
+    assert (calibration["fitted_on"], calibration["temperature"]) == (None, 1.0)
+    assert calibration["ece_before"] == calibration["ece_after"]
+    assert metrics["sure"]["threshold"] is None
+    test = pd.read_csv(folder / "predictions_test.csv")
+    assert (test["calibrated_probability"] == test["probability"]).all()
+
+
+@pytest.mark.parametrize("recipe", ["tiny", "tiny_all"])
+def test_the_mean_with_the_mirror_images_stands_beside_the_photographs_alone(both_protocols, recipe):
+    metrics = json.loads((both_protocols / "runs" / recipe / "resnet18/seed42/metrics.json").read_text())
+    assert metrics["test_time_flip"].keys() - {"averaged"} == metrics["test"].keys()
+    assert metrics["test_time_flip"]["images"] == 30
+
+
 def test_the_captions_of_the_report_say_it(both_protocols):
     report = (both_protocols / "report.html").read_text()
-    assert report.count("the last epoch of each phase counts") == 3, "the figures of its run"
+    assert report.count("the last epoch of each phase counts") == 8, "the figures of its run"
     assert report.count("Recipe tiny_all trained on train") == 8, "first page, table, six figures with accuracies"

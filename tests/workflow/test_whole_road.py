@@ -18,8 +18,10 @@ ARCHITECTURES = ("mobilenet_v2", "resnet18")
 NAMES_OF_RUN = [
     *("phase1_best.pth", "phase2_best.pth", "final.pth", "history_phase1.csv", "history_phase2.csv"),
     *("metrics.json", "predictions_val.csv", "predictions_test.csv", "per_class.csv", "confusion_matrix.csv"),
-    *("model.onnx", "figures/learning_curves.png", "figures/training_cost.png"),
-    *("figures/confusion_matrix.png", "figures/per_class.png"),
+    *("confused_pairs.csv", "calibration.csv", "risk_coverage.csv", "model.onnx"),
+    *("figures/learning_curves.png", "figures/training_cost.png", "figures/confusion_matrix.png"),
+    *("figures/per_class.png", "figures/reliability.png", "figures/risk_coverage.png", "figures/confused_pairs.png"),
+    *("figures/confident_mistakes.png", "figures/hardest_classes.png"),
 ]
 
 
@@ -46,6 +48,26 @@ def test_metrics_can_be_recomputed_from_the_predictions(small_run, architecture)
     confusion = pd.read_csv(folder / "confusion_matrix.csv", index_col=0)
     assert np.trace(confusion.to_numpy()) == right.sum()
     assert (confusion.sum(axis=1) == 6).all()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_how_sure_a_network_is_can_be_recomputed_from_the_tables(small_run, architecture):
+    folder = run_folder(small_run, architecture)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["test_time_flip"] is None
+    test, bins = pd.read_csv(folder / "predictions_test.csv"), pd.read_csv(folder / "calibration.csv")
+    assert list(bins.columns) == ["stage", "low", "high", "images", "confidence", "accuracy"]
+    for stage, column in (("before", "probability"), ("after", "calibrated_probability")):
+        shown = bins[bins["stage"] == stage]
+        assert (len(shown), shown["images"].sum()) == (15, len(test))
+        assert (shown["confidence"] * shown["images"]).sum() == pytest.approx(test[column].sum(), abs=1e-4)
+        gaps = (shown["confidence"] - shown["accuracy"]).abs() * shown["images"]
+        assert metrics["calibration"][f"ece_{stage}"] == pytest.approx(gaps.sum() / len(test))
+    whole = pd.read_csv(folder / "risk_coverage.csv").iloc[-1]
+    assert (whole["coverage"], whole["accuracy"]) == pytest.approx((1, metrics["test"]["top1"]))
+    pairs, wrong = pd.read_csv(folder / "confused_pairs.csv"), test[~test["correct"]]
+    counted = wrong.groupby(["class_name", "predicted"]).size()
+    assert pairs.set_index(["class_name", "predicted"])["images"].to_dict() == counted.to_dict()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -154,7 +176,7 @@ def test_phase_1_leaves_the_backbone_as_it_was(small_run):
 
 def test_every_figure_is_a_picture_with_something_on_it(small_run):
     figures = sorted((small_run.folder / "results").rglob("figures/*.png"))
-    assert len(figures) == 8 + 2 + 4 * len(ARCHITECTURES)
+    assert len(figures) == 8 + 2 + 9 * len(ARCHITECTURES)
     for path in figures:
         with Image.open(io.BytesIO(path.read_bytes())) as image:
             assert min(image.size) >= 300, path
