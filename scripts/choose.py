@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from florilegium.choice_words import headline, sentences
+from florilegium.comparison import in_order
 from florilegium.files import read_json, write_json, write_text
 from florilegium.pages import comparison_page
 from florilegium.selection import select
@@ -15,7 +16,7 @@ def main(job):
     runs, architectures = pd.read_csv(job.input.runs), pd.read_csv(job.input.architectures)
     right = [
         pd.read_csv(path, usecols=["correct"])["correct"].to_numpy(np.int64) if np.isfinite(val_top1) else None
-        for path, val_top1 in zip(job.input.val, runs["val_top1"], strict=True)
+        for path, val_top1 in zip(in_order(runs, job.input.val), runs["val_top1"], strict=True)
     ]
     keys = list(zip(runs["recipe"], runs["architecture"], strict=True))
     validation = [

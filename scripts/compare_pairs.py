@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from florilegium.agreement import agreement
+from florilegium.comparison import in_order
 from florilegium.ensembles import Split, ensembles, probabilities
 from florilegium.files import read_json, written_whole
 from florilegium.paired import check_same_images, paired_tests
@@ -14,7 +15,9 @@ def main(job):
     runs, architectures = pd.read_csv(job.input.runs), pd.read_csv(job.input.architectures)
     numbers = {name: i for i, name in enumerate(read_json(job.input.dataset)["class_names"])}
     images = {
-        split: [pd.read_csv(path, keep_default_na=False, usecols=["path", "class_name"]) for path in paths]
+        split: [
+            pd.read_csv(path, keep_default_na=False, usecols=["path", "class_name"]) for path in in_order(runs, paths)
+        ]
         for split, paths in (("val", job.input.val), ("test", job.input.test))
     }
     names = [f"{run.recipe}/{run.architecture}/seed{run.seed}" for run in runs.itertuples()]
@@ -24,7 +27,7 @@ def main(job):
         np.flatnonzero((runs["recipe"] == network.recipe) & (runs["architecture"] == network.architecture))
         for network in architectures.itertuples()
     ]
-    logits = [np.load(path) for path in job.input.logits]
+    logits = [np.load(path) for path in in_order(runs, job.input.logits)]
     answers = [np.stack([logits[i]["test"].argmax(1) for i in places]) for places in rows]
     truth, first = labels["test"][0], rows[0]
     splits = {

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from florilegium import comparison_figures, figures, gain_figures, pair_figures
+from florilegium.comparison import in_order
 from florilegium.files import written_whole
 from florilegium.step import log, run_step
 from florilegium.style import run_labels
@@ -62,11 +63,11 @@ def of_files(runs, files, everyone):
     histories = {
         label: (architecture, pd.read_csv(phase1), pd.read_csv(phase2))
         for label, architecture, phase1, phase2 in zip(
-            labels, runs["architecture"], files.phase1, files.phase2, strict=True
+            labels, runs["architecture"], in_order(runs, files.phase1), in_order(runs, files.phase2), strict=True
         )
     }
     random = [label for label, pretrained in zip(labels, runs["pretrained"], strict=True) if not pretrained]
-    counts = [pd.read_csv(path, index_col=0, keep_default_na=False) for path in files.confusion]
+    counts = [pd.read_csv(path, index_col=0, keep_default_na=False) for path in in_order(runs, files.confusion)]
     matrices = {label: table.to_numpy(np.int64) for label, table in zip(labels, counts, strict=True)}
     return {
         "learning_curves": partial(figures.learning_curves_all, histories, weights, random, everyone),

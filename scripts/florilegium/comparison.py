@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,12 @@ def run_row(
     row["train_seconds"] = sum(metrics["seconds"].values())
     row["peak_memory_mb"] = phase2["peak_memory_mb"].max()
     return row | {"latency_ms": cost["latency_ms"], "onnx_agreement": check["top1_agreement"]}
+
+
+def in_order(runs: pd.DataFrame, paths: Iterable[str]) -> list[str]:
+    """One file of each run in the order of runs.csv: folders say whose it is, the configuration may be reordered."""
+    by_run = {Path(path).parts[-4:-1]: path for path in paths}
+    return [by_run[run.recipe, run.architecture, f"seed{run.seed}"] for run in runs.itertuples()]
 
 
 def by_architecture(runs: pd.DataFrame) -> pd.DataFrame:

@@ -41,7 +41,7 @@ def select(
     table = _ranked(architectures.assign(train_minutes=architectures["train_seconds"] / 60))
     able = candidates(table)
     broken = {place: _broken(network, limits) for place, network in able.iterrows()}
-    allowed = able[[not broken[place] for place in able.index]]
+    allowed = able.loc[[place for place in able.index if not broken[place]]]
     chosen = None if allowed.empty else allowed.iloc[0]
     others = [] if chosen is None else [against(chosen, other, pairs) for _, other in allowed[1:].iterrows()]
     shares = _shares_of_resamples(allowed, validation)
