@@ -19,6 +19,7 @@ include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/export.smk"
 include: "rules/comparison.smk"
+include: "rules/selection.smk"
 include: "rules/report.smk"
 
 
@@ -43,6 +44,7 @@ rule all:
         of_every_run([f"{RUN}/metrics.json", f"{RUN}/model.onnx"]),
         figures_of_runs(),
         "results/comparison/table.html",
+        "results/comparison/selection.md",
         figures_of_comparison(),
         figures_of_data(),
         "results/data/audit.html",

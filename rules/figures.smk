@@ -12,6 +12,15 @@ CATEGORIES = {
 
 COMPARISON = "results/comparison"
 
+# The networks of the course, which has expectations of them.
+COURSE = {
+    "efficientnet_b0",
+    "efficientnet_b3",
+    "mobilenet_v2",
+    "resnet18",
+    "resnet50",
+}
+
 RUN_FIGURES = {
     "learning_curves": "learning_curves",
     "training_cost": "training_cost",
@@ -32,11 +41,23 @@ COMPARISON_FIGURES = {
     "accuracy_parameters": "accuracy_against",
     "accuracy_gmacs": "accuracy_against",
     "accuracy_latency": "accuracy_against",
+    "accuracy_file": "accuracy_against",
+    "accuracy_time": "accuracy_against",
+    "phase_gain": "phase_gain",
     "learning_curves": "learning_curves_all",
     "training_time": "training_time",
     "time_per_part": "time_per_part",
     "confusion_matrices": "confusion_matrices",
 }
+# Only where the configuration has something for them to show.
+if len(config["architectures"]) * len(config["recipes"]) > 1:
+    COMPARISON_FIGURES["differences"] = "differences"
+if len(config["architectures"]) > 1 or len(config["seeds"]) > 1:
+    COMPARISON_FIGURES |= {"agreement": "agreement", "ensembles": "ensembles"}
+if COURSE & {*config["architectures"]}:
+    COMPARISON_FIGURES["expected"] = "expected"
+if {"efficientnet_b0", "efficientnet_b3"} <= {*config["architectures"]}:
+    COMPARISON_FIGURES["scaling"] = "scaling"
 
 
 def in_report(path, caption, category, figure, **labels):
@@ -72,11 +93,14 @@ def figures_of_runs():
 
 def comparison_figure(name, caption, category="comparison"):
     """One figure of the comparison, with its place in the report."""
+    if name in ("differences", "agreement"):
+        category = "reliability"
     return in_report(f"{COMPARISON}/figures/{name}.png", caption, category, name)
 
 
 def figures_of_comparison():
-    return [f"{COMPARISON}/figures/{name}.png" for name in COMPARISON_FIGURES]
+    names = [*COMPARISON_FIGURES, "choice"]
+    return [f"{COMPARISON}/figures/{name}.png" for name in names]
 
 
 def figures_of_data():

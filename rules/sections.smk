@@ -82,6 +82,22 @@ def evaluate_settings(wildcards):
     }
 
 
+def comparison_settings(wildcards):
+    """The size at which each network saw the photographs."""
+    crops = {
+        recipe: {
+            network: configuration.run_settings(config, recipe, network)["crop"]
+            for network in sorted(config["architectures"])
+        }
+        for recipe in sorted(config["recipes"])
+    }
+    return {"crops": crops}
+
+
+def choice_settings(wildcards):
+    return dict(sorted(config["choice"].items()))
+
+
 def colour_settings(wildcards):
     """All architectures: beside the five of the course, a network's colour is its place among them."""
     return {"architectures": sorted(config["architectures"])}

@@ -1,10 +1,12 @@
-"""One row per run, one per architecture, and the page with the answer."""
+"""One row per run, one per architecture, and what follows from them: fronts, compound scaling, the course's numbers."""
 
 import pandas as pd
 
-from florilegium.comparison import by_architecture, choose, run_row
-from florilegium.files import read_json, write_text, written_whole
-from florilegium.pages import comparison_page
+from florilegium.comparison import by_architecture, run_row
+from florilegium.course import expected
+from florilegium.files import read_json, written_whole
+from florilegium.pareto import fronts
+from florilegium.scaling import scaling
 from florilegium.step import log, run_step
 
 
@@ -15,14 +17,18 @@ def main(job):
         for metrics, cost, check, phase1, phase2 in files
     ]
     runs = pd.DataFrame(rows)
-    architectures = by_architecture(runs)
-    for path, table in ((job.output.runs, runs), (job.output.architectures, architectures)):
+    architectures, crops = by_architecture(runs), job.params.settings["crops"]
+    tables = {
+        "runs": runs,
+        "architectures": architectures,
+        "pareto": fronts(architectures),
+        "scaling": scaling(architectures, crops),
+        "expected": expected(architectures, read_json(job.input.dataset)["kind"], crops),
+    }
+    for name, path in job.output.items():
         with written_whole(path) as partial:
-            table.to_csv(partial, index=False)
-    chosen, rivals = choose(architectures)
-    write_text(job.output.page, comparison_page(runs, chosen, rivals, read_json(job.input.dataset)))
-    choice = "nothing" if chosen is None else f"{chosen['architecture']} ({chosen['recipe']})"
-    log.info("%d runs; validation chooses %s", len(runs), choice)
+            tables[name].to_csv(partial, index=False)
+    log.info("%d runs of %d networks", len(runs), len(architectures))
 
 
 if __name__ == "__main__":

@@ -67,8 +67,10 @@ def _value_axis(axes, values, log):
     axes.xaxis.set_major_formatter(style.magnitude)
 
 
-def accuracy_against(runs, column, label, log=True, architectures=()):
+def accuracy_against(runs, column, label, log=True, architectures=(), fronts=None):
     """Test top-1 with its 95 % interval against a column of `runs`; seeds of one network share a label.
+
+    `fronts`: rows of pareto.csv, of which those on the front of `column` are joined, recipe by recipe.
 
     Runs without the measurement (NaN, or not positive on a log axis) are named in the note.
     """
@@ -78,6 +80,8 @@ def accuracy_against(runs, column, label, log=True, architectures=()):
     notes = [style.weights_note(dict(zip(runs["label"], runs["weights"], strict=True)))]
     notes += [style.RANDOM_NOTE] * (not shown["pretrained"].all())
     notes += [f"not measured: {', '.join(missing)}"] * bool(len(missing))
+    lines = _front_lines(fronts, column)
+    notes += ["dashed: Pareto front, no other network is cheaper and better on validation"] * bool(lines)
     figure, axes = style.new_figure(9, 6.5, f"Test accuracy against {label}", "\n".join(notes))
     look, points, obstacles = style.looks([*architectures, *runs["architecture"]]), {}, []
     for run, error in zip(shown.itertuples(), _interval(shown).T, strict=True):
@@ -87,6 +91,8 @@ def accuracy_against(runs, column, label, log=True, architectures=()):
         points.setdefault(run.label, (x, y, run.label))
         obstacles.append((x, y - error[0], y + error[1]))
     axes.set(xlabel=label, ylabel="test top-1 (%)")
+    for x, y in lines:
+        axes.plot(x, y, "--", color=style.GREY, linewidth=1.5, zorder=1, label="_front")
     if points:
         _value_axis(axes, shown[column], log)
         axes.margins(y=0.1)
@@ -94,6 +100,14 @@ def accuracy_against(runs, column, label, log=True, architectures=()):
     else:
         axes.text(0.5, 0.5, "no run has this measurement", transform=axes.transAxes, ha="center")
     return figure
+
+
+def _front_lines(fronts, column):
+    """Of each recipe with several networks on the front of a cost: their costs, and test top-1 in percent."""
+    if fronts is None or fronts.empty:
+        return []
+    members = fronts[(fronts["cost"] == column) & fronts["on_front"].astype(bool)].sort_values("value")
+    return [(each["value"], 100 * each["test_top1"]) for _, each in members.groupby("recipe") if len(each) > 1]
 
 
 def training_time(runs, architectures=()):

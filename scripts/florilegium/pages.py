@@ -71,32 +71,27 @@ def plain_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], text: int =
     return f'<div class="scroll"><table class="plain">\n{lines}\n</table></div>'
 
 
-def comparison_page(runs: pd.DataFrame, chosen: pd.Series | None, rivals: pd.DataFrame, dataset: dict) -> str:
+def comparison_page(runs: pd.DataFrame, selection: dict, dataset: dict) -> str:
     """HTML of the start table.
 
     Args:
         runs: runs.csv.
-        chosen: the row of architectures.csv that validation chose; None when no run kept validation images.
-        rivals: the rows that test does not rule out.
+        selection: selection.json.
         dataset: dataset.json.
     """
+    chosen = selection["chosen"]
+    said = "\n".join(f'<p class="note">{escape(sentence)}</p>' for sentence in selection["sentences"])
     runs = runs.assign(interval=[_interval(row) for row in runs.itertuples()])
     head = "".join(f'<th title="{escape(about)}">{escape(name)}</th>' for name, _, about in COLUMNS.values())
     body = "\n".join(_table_row(row, chosen) for _, row in runs.sort_values("val_top1", ascending=False).iterrows())
-    content = f"""<h1>{_headline(chosen)}</h1>
-<p class="note">{_answer(chosen, rivals)}</p>
+    content = f"""<h1>{escape(selection["headline"])}</h1>
+{said}
 <p class="note">{len(dataset["class_names"])} classes; images: {_images(dataset, runs)}.
 {_chosen_by(runs)} Test was read once per run, for this table.{_random_note(runs)}</p>
 <div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table></div>"""
     return page("Comparison of the networks", content)
-
-
-def _headline(chosen: pd.Series | None) -> str:
-    if chosen is None:
-        return "Comparison without a choice"
-    return f"{escape(display_name(chosen['architecture']))} is what validation chooses"
 
 
 def _chosen_by(runs: pd.DataFrame) -> str:
@@ -121,24 +116,10 @@ def _interval(row) -> str:
     return f"{100 * row.test_top1_low:.1f} – {100 * row.test_top1_high:.1f} %"
 
 
-def _table_row(row: pd.Series, chosen: pd.Series | None) -> str:
+def _table_row(row: pd.Series, chosen: dict | None) -> str:
     cells = "".join(f"<td>{escape(show(row[column]))}</td>" for column, (_, show, _) in COLUMNS.items())
     same = chosen is not None and row["architecture"] == chosen["architecture"] and row["recipe"] == chosen["recipe"]
     return f"<tr{' class=chosen' if same else ''}>{cells}</tr>"
-
-
-def _answer(chosen: pd.Series | None, rivals: pd.DataFrame) -> str:
-    if chosen is None:
-        return "Every run was trained on train + val, after the choices were made: test reports, it chooses nothing."
-    text = (
-        f"Recipe {escape(chosen['recipe'])}: validation top-1 {100 * chosen['val_top1']:.1f} %, test top-1 "
-        f"{100 * chosen['test_top1']:.1f} % (95 % interval over {chosen['interval_over']} "
-        f"{100 * chosen['test_top1_low']:.1f} – {100 * chosen['test_top1_high']:.1f} %). "
-    )
-    if rivals.empty:
-        return text + "No other network's interval reaches it."
-    names = ", ".join(sorted(display_name(name) for name in rivals["architecture"].unique()))
-    return text + f"The intervals do not separate it from {escape(names)}: a cheaper one among these is as defensible."
 
 
 def _random_note(runs: pd.DataFrame) -> str:

@@ -98,8 +98,8 @@ def learning_curves_all(histories, weights=None, random_backbone=(), architectur
 
     Runs whose label is in `random_backbone` get open markers; runs of one architecture differ in line style.
     """
-    note = style.weights_note(weights) + f"\n{style.RANDOM_NOTE}" * bool(random_backbone)
-    figure, axes = style.new_figure(11, 6.5, "Validation accuracy while training", note.strip())
+    note = (style.weights_note(weights) + f"\n{style.RANDOM_NOTE}" * bool(random_backbone)).strip()
+    figure, axes = style.new_figure(11, max(6.5, 2.5 + len(histories) / 3), "Validation accuracy while training", note)
     drawn, firsts, seconds = zip(*histories.values(), strict=True)
     look, border = style.looks([*architectures, *drawn]), max(int(phase1["epoch"].max()) for phase1 in firsts)
     for i, (label, (architecture, phase1, phase2)) in enumerate(histories.items()):

@@ -35,7 +35,7 @@ JOBS = {  # rule or group -> how many, and the rules in it
     "fine_tune": (3, ["fine_tune"]),
     "evaluate": (3, ["evaluate"]),
     "export": (3, ["export_onnx", "measure_cost"]),
-    "comparison": (1, ["compare", "plot_comparison"]),
+    "comparison": (1, ["compare", "compare_pairs", "choose", "plot_choice", "plot_comparison"]),
 }
 
 

@@ -51,7 +51,7 @@ def test_no_validation_number_is_shown_and_such_a_run_is_never_chosen(both_proto
     assert runs["val_top1"].isna().to_dict() == {"tiny": False, "tiny_all": True}
     assert runs.loc["tiny_all", "protocol"].startswith("trained on train + val")
     page = (both_protocols / "comparison" / "table.html").read_text()
-    assert "Recipe tiny:" in page
+    assert "(recipe tiny) is what validation chooses" in page
     assert "have no validation left" in page
     assert "nan" not in page
 
@@ -77,4 +77,6 @@ def test_the_mean_with_the_mirror_images_stands_beside_the_photographs_alone(bot
 def test_the_captions_of_the_report_say_it(both_protocols):
     report = (both_protocols / "report.html").read_text()
     assert report.count("the last epoch of each phase counts") == 8, "the figures of its run"
-    assert report.count("Recipe tiny_all trained on train") == 8, "first page, table, six figures with accuracies"
+    assert report.count("Recipe tiny_all trained on train") == 14, (
+        "first page, table, choice, eleven figures with accuracies"
+    )

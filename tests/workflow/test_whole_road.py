@@ -176,7 +176,7 @@ def test_phase_1_leaves_the_backbone_as_it_was(small_run):
 
 def test_every_figure_is_a_picture_with_something_on_it(small_run):
     figures = sorted((small_run.folder / "results").rglob("figures/*.png"))
-    assert len(figures) == 8 + 2 + 9 * len(ARCHITECTURES)
+    assert len(figures) == 16 + 2 + 9 * len(ARCHITECTURES)
     for path in figures:
         with Image.open(io.BytesIO(path.read_bytes())) as image:
             assert min(image.size) >= 300, path
