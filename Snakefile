@@ -34,6 +34,7 @@ localrules:
     plot_run,
     plot_gallery,
     provenance,
+    start_page,
     download_flowers102,
     download_weights,
 
@@ -45,6 +46,7 @@ rule all:
         figures_of_runs(),
         "results/comparison/table.html",
         "results/comparison/selection.md",
+        "results/comparison/start.html",
         figures_of_comparison(),
         figures_of_data(),
         "results/data/audit.html",

@@ -37,6 +37,25 @@ rule plot_data:
         "../scripts/plot_data.py"
 
 
+rule start_page:
+    input:
+        dataset=MANIFEST["dataset"],
+        architectures=f"{COMPARISON}/architectures.csv",
+        selection=f"{COMPARISON}/selection.json",
+        figure=f"{COMPARISON}/figures/choice.png",
+        library=library("start_page"),
+    output:
+        page="results/comparison/start.html",
+    log:
+        f"{LOGS}/start_page.log",
+    benchmark:
+        f"{BENCHMARKS}/start_page.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    script:
+        "../scripts/start_page.py"
+
+
 rule provenance:
     input:
         dataset=MANIFEST["dataset"],

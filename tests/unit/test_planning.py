@@ -82,6 +82,7 @@ LIGHT = (
     "manifest",
     "audit_page",
     "provenance_page",
+    "start_page",
     "figures",
     "comparison_figures",
     "training_figures",
