@@ -1,4 +1,4 @@
-"""The first thing a reader of the report sees: the answer in words, one row per network, one figure. An HTML fragment."""
+"""What a reader of the report sees first: the answer in words, one row per network, one figure. An HTML fragment."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _random(architectures: pd.DataFrame) -> str:
     if architectures["pretrained"].all() or not architectures["pretrained"].any():
         return ""
     return (
-        '<p class="random">Some backbones started from random numbers: their runs show that the workflow works, they say '
-        "nothing about transfer learning.</p>"
+        '<p class="random">Some backbones started from random numbers: their runs show that the workflow works, they '
+        "say nothing about transfer learning.</p>"
     )
 
 
@@ -82,7 +82,7 @@ def _about(architectures: pd.DataFrame, dataset: Mapping[str, Any]) -> str:
     images, over = dataset["images"], " and ".join(architectures["interval_over"].unique())
     return (
         f"{len(dataset['class_names'])} classes; {images['train']} training, {images['val']} validation and "
-        f"{images['test']} test images; protocol: {escape(' / '.join(architectures['protocol'].unique()))}. Intervals are "
-        f"over {escape(over)}. Latency: one photograph through the ONNX file on one thread of this machine. Validation "
+        f"{images['test']} test images; protocol: {escape(' / '.join(architectures['protocol'].unique()))}. Intervals "
+        f"are over {escape(over)}. Latency: one photograph through the ONNX file on one thread of this machine. Validation "
         "chose every checkpoint and the network; the test images were read once per run."
     )
