@@ -15,8 +15,8 @@ from florilegium.style import display_name
 
 # The report's own style sheet knows nothing of our tables.
 STYLE = """
-.start table { border-collapse: collapse; width: auto; font-size: .85rem; margin: .8rem 0; }
-.start td, .start th { padding: .25rem .6rem; text-align: right; white-space: nowrap; }
+.start table { border-collapse: collapse; width: auto; font-size: .8rem; margin: .8rem 0; }
+.start td, .start th { padding: .25rem .4rem; text-align: right; white-space: nowrap; }
 .start .text { text-align: left; } .start th { border-bottom: 2px solid #888; vertical-align: bottom; }
 .start .scroll { overflow-x: auto; } .start img { max-width: 46rem; width: 100%; }
 .start .random { color: #b3261e; font-weight: 600; }
@@ -83,6 +83,6 @@ def _about(architectures: pd.DataFrame, dataset: Mapping[str, Any]) -> str:
     return (
         f"{len(dataset['class_names'])} classes; {images['train']} training, {images['val']} validation and "
         f"{images['test']} test images; protocol: {escape(' / '.join(architectures['protocol'].unique()))}. Intervals "
-        f"are over {escape(over)}. Latency: one photograph through the ONNX file on one thread of this machine. Validation "
-        "chose every checkpoint and the network; the test images were read once per run."
+        f"are over {escape(over)}. Latency: one photograph through the ONNX file on one thread of this machine. "
+        "Validation chose every checkpoint and the network; the test images were read once per run."
     )
