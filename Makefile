@@ -5,7 +5,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test config why orphans same lint format docs lock benchmark clean
+.PHONY: help setup demo test app config why orphans same lint format docs lock benchmark clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -20,6 +20,10 @@ setup: .venv/installed ## make .venv from requirements.lock
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+.venv/installed-app: .venv/installed requirements-app.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-app.lock
 	@touch $@
 
 demo: .venv/installed ## drawn flowers through all five networks, then results/report.html; no download
@@ -45,6 +49,11 @@ orphans: .venv/installed ## runs that the configuration no longer wants; REMOVE=
 same: .venv/installed ## whether two result folders come from the same inputs: make same A=results B=../other/results
 	@$(TOOL)/same.py $(A) $(B)
 
+RESULTS ?= results
+PORT ?= 8080
+app: .venv/installed-app ## a page on this computer: drop a photograph, see what every exported network says; RESULTS, PORT
+	@$(TOOL)/app.py $(RESULTS) --port $(PORT)
+
 lint: .venv/installed-dev ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,7 +70,8 @@ docs: .venv/installed ## docs/configuration.md from the schema
 
 lock: .venv/installed-dev ## new versions into the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 -c requirements.lock requirements-dev.in -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 -c requirements.lock requirements-app.in -o requirements-app.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 -c requirements.lock -c requirements-app.lock requirements-dev.in -o requirements-dev.lock
 
 ROOT ?= $(wildcard ../shared/flowers-102)
 WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2-imagenet.pth)

@@ -18,6 +18,7 @@ include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/export.smk"
+include: "rules/serving.smk"
 include: "rules/comparison.smk"
 include: "rules/selection.smk"
 include: "rules/report.smk"
@@ -30,6 +31,8 @@ onstart:
 localrules:
     all,
     audit,
+    bundle,
+    model_card,
     plot_data,
     plot_run,
     plot_gallery,
@@ -43,6 +46,7 @@ rule all:
     default_target: True
     input:
         of_every_run([f"{RUN}/metrics.json", f"{RUN}/model.onnx"]),
+        of_every_run([f"{RUN}/model_card.md", BUNDLE]),
         figures_of_runs(),
         "results/comparison/table.html",
         "results/comparison/selection.md",

@@ -1,37 +1,12 @@
 """The report, opened as a person opens it: in a browser, from the file."""
 
 import json
-import shutil
 from pathlib import Path
 
-import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from support import skip_or_fail
-
 PATIENCE = 30  # seconds
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless Chromium of the system, without any network."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        skip_or_fail("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    profile = tmp_path_factory.mktemp("chromium")
-    switches = (
-        "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
-    )
-    for switch in [*switches.split(), "disable-component-update", f"user-data-dir={profile}", "window-size=1400,1000"]:
-        options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    session = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield session
-    session.quit()
 
 
 def body(browser):
@@ -47,12 +22,10 @@ def test_the_report_opens_with_its_categories_and_without_errors(browser, small_
     assert errors == []
 
 
-def test_the_report_asks_the_network_for_nothing(browser, small_run):
+def test_the_report_asks_the_network_for_nothing(browser, asked, small_run):
     browser.get((small_run.folder / "results" / "report.html").as_uri())
     WebDriverWait(browser, PATIENCE).until(lambda page: "Comparison" in body(page))
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if url.startswith("http")] == []
+    assert [url for url in asked() if url.startswith("http")] == []
 
 
 def test_the_audit_is_in_the_report_and_shows_the_photographs(browser, small_run):

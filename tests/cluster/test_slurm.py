@@ -11,14 +11,8 @@ from slurm_processes import environment
 SEEDS = [1, 2, 3]
 GPU_STEPS = ("extract_features", "fine_tune", "evaluate")
 LOCAL_RULES = (
-    "all",
-    "audit",
-    "plot_data",
-    "plot_run",
-    "plot_gallery",
-    "provenance",
-    "download_flowers102",
-    "download_weights",
+    *("all", "audit", "bundle", "model_card", "plot_data", "plot_gallery", "plot_run", "provenance", "start_page"),
+    *("download_flowers102", "download_weights"),
 )
 WHERE_AM_I = """
 import os

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 
 from support import ROOT
@@ -24,12 +25,19 @@ def asked(name):
 
 def test_everything_asked_for_is_locked():
     assert [name for name in asked("requirements.in") if name not in locked("requirements.lock")] == []
+    assert [name for name in asked("requirements-app.in") if name not in locked("requirements-app.lock")] == []
     assert [name for name in asked("requirements-dev.in") if name not in locked("requirements-dev.lock")] == []
 
 
-def test_the_tests_run_on_the_versions_that_users_get():
-    users, tests = locked("requirements.lock"), locked("requirements-dev.lock")
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-app.lock"])
+def test_the_tests_run_on_the_versions_that_users_get(name):
+    users, tests = locked(name), locked("requirements-dev.lock")
     assert {name: versions for name, versions in users.items() if tests.get(name) != versions} == {}
+
+
+def test_the_app_changes_no_version_of_the_workflow():
+    workflow, app = locked("requirements.lock"), locked("requirements-app.lock")
+    assert {name: versions for name, versions in app.items() if workflow.get(name, versions) != versions} == {}
 
 
 def test_the_conda_environment_holds_the_locked_versions():
@@ -40,7 +48,9 @@ def test_the_conda_environment_holds_the_locked_versions():
 
 
 def test_no_registry_and_no_absolute_path_is_named():
-    for name in ("requirements.in", "requirements.lock", "requirements-dev.in", "requirements-dev.lock"):
-        text = (ROOT / name).read_text()
-        assert "http" not in text
+    lists = sorted(ROOT.glob("requirements*"))
+    assert len(lists) == 6
+    for path in lists:
+        text = path.read_text()
+        assert "://" not in text
         assert "file:" not in text

@@ -81,6 +81,9 @@ LIGHT = (
     "catalogue",
     "manifest",
     "audit_page",
+    "model_card",
+    "model_card_text",
+    "bundle",
     "provenance_page",
     "start_page",
     "figures",
@@ -133,6 +136,17 @@ def test_a_steps_declared_library_is_its_script_and_what_that_loads(library, pro
         modules = {name.split(".")[1] for name in loaded if name.startswith("florilegium.")}
         used = [f"scripts/{step}.py", *(f"scripts/florilegium/{module}.py" for module in modules)]
         assert library(step) == sorted(used), step
+        assert step not in COMMANDS or modules == set()
+
+
+COMMANDS = {"predict"}  # beside the steps, because a run's zip takes it along; it may import nothing of ours
+
+
+def test_every_script_is_the_step_of_a_rule_of_its_name(project):
+    rules = "".join(path.read_text(encoding="utf-8") for path in rule_files(project))
+    scripts = {path.stem for path in (project / "scripts").glob("*.py")}
+    assert scripts == {*re.findall(r'"\.\./scripts/(\w+)\.py"', rules)} | COMMANDS
+    assert [name for name in COMMANDS if f"scripts/{name}.py" not in rules] == []
 
 
 def test_every_rule_with_a_script_declares_the_library_of_that_script(project):
