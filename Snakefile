@@ -17,6 +17,7 @@ include: "rules/figures.smk"
 include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
+include: "rules/explanation.smk"
 include: "rules/export.smk"
 include: "rules/serving.smk"
 include: "rules/comparison.smk"
@@ -34,8 +35,10 @@ localrules:
     bundle,
     model_card,
     plot_data,
-    plot_run,
+    plot_explanations,
     plot_gallery,
+    plot_robustness,
+    plot_run,
     provenance,
     start_page,
     download_flowers102,

@@ -36,6 +36,13 @@ GALLERY_FIGURES = {  # of a run, made of its photographs
     "hardest_classes": "hardest_classes",
 }
 
+EXPLANATION_FIGURES = {  # of a run: what its network sees
+    "grad_cam": "grad_cam",
+    "first_filters": "first_filters",
+    "feature_maps": "feature_maps",
+    "picture_map": "picture_map",
+}
+
 COMPARISON_FIGURES = {
     "accuracy": "accuracy",
     "accuracy_parameters": "accuracy_against",
@@ -70,8 +77,15 @@ def in_report(path, caption, category, figure, **labels):
     )
 
 
+def run_figures():
+    """Names of all figures of a run, in the order in which they are read."""
+    bears = ["robustness"] if config["evaluation"]["robustness_images"] else []
+    return [*RUN_FIGURES, *GALLERY_FIGURES, *bears, *EXPLANATION_FIGURES]
+
+
 def run_figure(name, caption):
-    """One figure of a run, with its place in the report."""
+    """One figure of a run, with its place in the report, which sorts by the labels."""
+    place = run_figures().index(name) + 1 if name in run_figures() else 0
     return report(
         f"{RUN}/figures/{name}.png",
         caption=f"../report/{caption}.rst",
@@ -81,14 +95,13 @@ def run_figure(name, caption):
             "recipe": "{recipe}",
             "network": "{architecture}",
             "seed": "{seed}",
-            "figure": name.replace("_", " "),
+            "figure": f"{place:02} {name.replace('_', ' ')}",
         },
     )
 
 
 def figures_of_runs():
-    names = [*RUN_FIGURES, *GALLERY_FIGURES]
-    return of_every_run([f"{RUN}/figures/{name}.png" for name in names])
+    return of_every_run([f"{RUN}/figures/{name}.png" for name in run_figures()])
 
 
 def comparison_figure(name, caption, category="comparison"):

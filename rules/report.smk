@@ -45,7 +45,7 @@ rule start_page:
         figure=f"{COMPARISON}/figures/choice.png",
         library=library("start_page"),
     output:
-        page="results/comparison/start.html",
+        page=in_report(f"{COMPARISON}/start.html", "start", "answer", "the answer"),
     log:
         f"{LOGS}/start_page.log",
     benchmark:

@@ -82,6 +82,14 @@ def evaluate_settings(wildcards):
     }
 
 
+def robustness_settings(wildcards):
+    return {"robustness_images": config["evaluation"]["robustness_images"]}
+
+
+def explain_settings(wildcards):
+    return {"map_images": config["evaluation"]["map_images"]}
+
+
 def comparison_settings(wildcards):
     """The size at which each network saw the photographs."""
     crops = {

@@ -82,7 +82,8 @@ def grad_cam(found, pictures, class_names, title, weights):
     blocks = {text: cells for text, cells in blocks.items() if cells}
     rows = sum(-(-len(cells) // COLUMNS) for cells in blocks.values())
     side = found["heat_true"].shape[-1]
-    note = f"Grad-CAM of layer {found['cam_layer']} ({side} × {side} places); photographs drawn by class\nweights {weights}"
+    note = f"Grad-CAM of layer {found['cam_layer']} ({side} × {side} places); photographs drawn by class"
+    note += f"\nweights {weights}"
     figure, panels = style.new_figure(12, 2.65 * rows + 1.2, title, note, rows, COLUMNS, squeeze=False)
     row = 0
     for text, cells in blocks.items():
@@ -120,7 +121,8 @@ def first_filters(found, title, weights):
     for i, picture in enumerate(shown):
         top, left = i // columns * (side + gap), i % columns * (side + gap)
         canvas[top : top + side, left : left + side] = picture
-    some = f"{count} of {found['filter_count']}, those with the largest weights" if found["filter_count"] > count else count
+    total = found["filter_count"]
+    some = f"{count} of {total}, those with the largest weights" if total > count else count
     note = f"layer {found['filter_layer']}: {some} filters of {side} × {filters.shape[2]} pixels\nweights {weights}"
     figure, axes = style.new_figure(9, 9 * rows / columns + 1.5, title, note)
     axes.imshow(canvas, interpolation="nearest")
@@ -177,7 +179,9 @@ def picture_map(found, chosen, pictures, title, weights):
             place[:] = WRONG
         place[GAP:-GAP, GAP:-GAP] = tile
     note = f"{len(chosen)} of {len(found['map_place'])} test images, one for each place; framed: named wrong\n"
-    note += f"nearest image in the features is of the same class: {100 * found['map_neighbours']:.0f} %; weights {weights}"
+    note += (
+        f"nearest image in the features is of the same class: {100 * found['map_neighbours']:.0f} %\nweights {weights}"
+    )
     figure, axes = style.new_figure(9, 9.9, title, note)
     axes.imshow(canvas)
     _bare(axes)

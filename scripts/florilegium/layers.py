@@ -94,7 +94,7 @@ def stage_maps(network: nn.Module, view: Tensor, channels: int) -> list[tuple[st
         channels: how many of each stage at most: those that differ most over the picture.
 
     Returns:
-        For each size of maps the last stage that gives it, from input to output: its name and maps (channels, side, side).
+        For each size of maps the last stage that gives it, from input to output: name and maps (channels, side, side).
     """
     last = {}
     for output in places(network, outputs(network, view)):
@@ -124,7 +124,7 @@ def _liveliest(maps: Tensor, count: int) -> Tensor:
 
 
 def first_filters(network: nn.Module) -> tuple[Tensor | None, str]:
-    """The weights (filters, 3, height, width) of the first convolution and its name; or None and the reason in words."""
+    """Weights (filters, 3, height, width) of the first convolution and its name; or None and the reason in words."""
     for name, layer in network.named_modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             if isinstance(layer, nn.Conv2d) and layer.in_channels == 3 and layer.groups == 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from florilegium import selective
 from florilegium.licences import licences
 from florilegium.markdown import cell, numbers, percent, table, with_interval
 from florilegium.model_card import front_matter
@@ -51,18 +52,10 @@ phases (the head on the frozen backbone, then the whole network) by the workflow
 
 def uses(facts: Facts) -> str:
     """For what, and for what not."""
-    sure = facts["sure"] or {}
-    text = "No threshold was fitted: nothing says when to hand a picture to a person."
-    if sure.get("threshold") is not None:
-        text = (
-            f'Under a calibrated probability of {percent(sure["threshold"])} the answer is to be "not sure": so the '
-            f"accuracy on validation is at least {percent(sure['target_accuracy'])}. On test it then names "
-            f"{percent(sure['test_coverage'])} of the pictures, {percent(sure['test_accuracy'])} of them right."
-        )
     return f"""## Uses
 
 **Intended:** to name the class of a photograph that shows one of the classes above, taken like those it was trained on
-({cell(facts["data"]["name"])}). {text}
+({cell(facts["data"]["name"])}). {selective.in_words(facts["sure"] or {})}
 
 **Out of scope:** pictures of anything else. The network knows no "none of these": it gives one of its classes to every
 picture, also to one without any of them, and can do so with a high probability. Decisions about people, safety or

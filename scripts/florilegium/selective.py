@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,17 @@ def sure(
         record["val_coverage"], record["val_accuracy"] = answered(*val, threshold)
         record["test_coverage"], record["test_accuracy"] = answered(*test, threshold)
     return {"target_accuracy": target} | record
+
+
+def in_words(sure: Mapping[str, Any]) -> str:
+    """What `sure` says, for people; {} when nothing was chosen."""
+    if sure.get("threshold") is None:
+        return "No threshold was fitted: nothing says when to hand a picture to a person."
+    wanted = f"{100 * sure['target_accuracy']:.1f} %"
+    if sure["test_accuracy"] is None:
+        return f'No confidence keeps an accuracy of {wanted} on validation: every answer is to be "not sure".'
+    return (
+        f'Under a calibrated probability of {100 * sure["threshold"]:.1f} % the answer is to be "not sure": so the '
+        f"accuracy on validation is at least {wanted}. On test it then names {100 * sure['test_coverage']:.1f} % of "
+        f"the pictures, {100 * sure['test_accuracy']:.1f} % of them right."
+    )

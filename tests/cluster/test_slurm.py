@@ -9,10 +9,10 @@ from cluster_runs import RUN, ClusterCheckout, declared, named
 from slurm_processes import environment
 
 SEEDS = [1, 2, 3]
-GPU_STEPS = ("extract_features", "fine_tune", "evaluate")
+GPU_STEPS = ("extract_features", "fine_tune", "evaluate", "robustness", "explain")
 LOCAL_RULES = (
-    *("all", "audit", "bundle", "model_card", "plot_data", "plot_gallery", "plot_run", "provenance", "start_page"),
-    *("download_flowers102", "download_weights"),
+    *("all", "audit", "bundle", "model_card", "plot_data", "plot_explanations", "plot_gallery", "plot_robustness"),
+    *("plot_run", "provenance", "start_page", "download_flowers102", "download_weights"),
 )
 WHERE_AM_I = """
 import os
@@ -28,6 +28,8 @@ JOBS = {  # rule or group -> how many, and the rules in it
     "train_head": (3, ["train_head"]),
     "fine_tune": (3, ["fine_tune"]),
     "evaluate": (3, ["evaluate"]),
+    "robustness": (3, ["robustness"]),
+    "explain": (3, ["explain"]),
     "export": (3, ["export_onnx", "measure_cost"]),
     "comparison": (1, ["compare", "compare_pairs", "choose", "plot_choice", "plot_comparison"]),
 }

@@ -91,6 +91,13 @@ def test_calibration_threshold_and_epochs_are_told(facts):
     assert "; 20 of 20 epochs, the best was 19" in card
 
 
+def test_a_network_that_is_never_sure_is_not_said_to_keep_an_accuracy(facts):
+    never = SURE | {"threshold": 1.0, "val_coverage": 0.0, "test_coverage": 0.0, "test_accuracy": None}
+    card = as_markdown(facts(metrics={"sure": never}))
+    assert "No confidence keeps an accuracy of 95.0 % on validation" in card
+    assert "Under a calibrated probability" not in card
+
+
 def test_a_random_backbone_is_said_before_anything_else(facts):
     card = as_markdown(facts(metrics={"pretrained": False, "weights": "none (random backbone)"}))
     body = card.split("---\n", 2)[2]

@@ -21,7 +21,9 @@ NAMES_OF_RUN = [
     *("confused_pairs.csv", "calibration.csv", "risk_coverage.csv", "model.onnx"),
     *("figures/learning_curves.png", "figures/training_cost.png", "figures/confusion_matrix.png"),
     *("figures/per_class.png", "figures/reliability.png", "figures/risk_coverage.png", "figures/confused_pairs.png"),
-    *("figures/confident_mistakes.png", "figures/hardest_classes.png"),
+    *("figures/confident_mistakes.png", "figures/hardest_classes.png", "robustness.csv", "explanations.npz"),
+    *("figures/robustness.png", "figures/grad_cam.png", "figures/first_filters.png", "figures/feature_maps.png"),
+    "figures/picture_map.png",
 ]
 
 
@@ -176,7 +178,7 @@ def test_phase_1_leaves_the_backbone_as_it_was(small_run):
 
 def test_every_figure_is_a_picture_with_something_on_it(small_run):
     figures = sorted((small_run.folder / "results").rglob("figures/*.png"))
-    assert len(figures) == 16 + 2 + 9 * len(ARCHITECTURES)
+    assert len(figures) == 16 + 2 + 14 * len(ARCHITECTURES)
     for path in figures:
         with Image.open(io.BytesIO(path.read_bytes())) as image:
             assert min(image.size) >= 300, path
