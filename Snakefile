@@ -20,6 +20,7 @@ include: "rules/evaluation.smk"
 include: "rules/export.smk"
 include: "rules/comparison.smk"
 include: "rules/report.smk"
+include: "rules/lessons.smk"
 
 
 onstart:
@@ -32,6 +33,10 @@ localrules:
     plot_data,
     plot_run,
     provenance,
+    lesson_data,
+    lesson_network,
+    lesson_comparison,
+    render_lesson,
     download_flowers102,
     download_weights,
 
@@ -46,3 +51,4 @@ rule all:
         figures_of_data(),
         "results/data/audit.html",
         "results/provenance.json",
+        pages_of_lessons(),

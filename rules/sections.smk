@@ -76,6 +76,14 @@ def fine_tune_settings(wildcards):
     return section | {"weights": weights_of(wildcards)}
 
 
+def view_settings(wildcards):
+    """What decides the views of the first run: the lesson on the data shows them."""
+    settings = configuration.run_settings(
+        config, config["recipes"][0], config["architectures"][0]
+    )
+    return {key: settings[key] for key in ("augmentation", "crop")}
+
+
 def colour_settings(wildcards):
     """All architectures: beside the five of the course, a network's colour is its place among them."""
     return {"architectures": sorted(config["architectures"])}
