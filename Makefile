@@ -65,8 +65,9 @@ format: .venv/installed-dev ## let the formatters write
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-docs: .venv/installed ## docs/configuration.md from the schema
+docs: .venv/installed ## docs/configuration.md from the schema; tables and drawings of docs/lessons from the networks
 	PYTHONPATH=scripts $(BIN)/python -c 'from florilegium.configuration_page import reference_page; print(reference_page(), end="")' > docs/configuration.md
+	@$(TOOL)/lesson_docs.py
 
 lock: .venv/installed-dev ## new versions into the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.lock

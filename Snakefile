@@ -23,6 +23,7 @@ include: "rules/serving.smk"
 include: "rules/comparison.smk"
 include: "rules/selection.smk"
 include: "rules/report.smk"
+include: "rules/lessons.smk"
 
 
 onstart:
@@ -41,6 +42,10 @@ localrules:
     plot_run,
     provenance,
     start_page,
+    lesson_data,
+    lesson_network,
+    lesson_comparison,
+    render_lesson,
     download_flowers102,
     download_weights,
 
@@ -58,3 +63,4 @@ rule all:
         figures_of_data(),
         "results/data/audit.html",
         "results/provenance.json",
+        pages_of_lessons(),

@@ -106,6 +106,14 @@ def choice_settings(wildcards):
     return dict(sorted(config["choice"].items()))
 
 
+def view_settings(wildcards):
+    """What decides the views of the first run: the lesson on the data shows them."""
+    settings = configuration.run_settings(
+        config, config["recipes"][0], config["architectures"][0]
+    )
+    return {key: settings[key] for key in ("augmentation", "crop")}
+
+
 def colour_settings(wildcards):
     """All architectures: beside the five of the course, a network's colour is its place among them."""
     return {"architectures": sorted(config["architectures"])}
