@@ -86,6 +86,11 @@ LIGHT = (
     "bundle",
     "provenance_page",
     "start_page",
+    "lessons",
+    "lesson_pages",
+    "lesson_results",
+    "lesson_figures",
+    "jupyter",
     "figures",
     "comparison_figures",
     "training_figures",
@@ -123,7 +128,8 @@ def library(project):
     """The function `library` of rules/common.smk, without Snakemake around it."""
     text = (project / "rules" / "common.smk").read_text(encoding="utf-8")
     start, stop = text.index("def library("), text.index("def of_every_run(")
-    names = {"ast": ast, "SCRIPTS": project / "scripts", "workflow": type("Workflow", (), {"basedir": str(project)})}
+    names = {"ast": ast, "json": json, "SCRIPTS": project / "scripts", "NOTEBOOKS": project / "notebooks"}
+    names["workflow"] = type("Workflow", (), {"basedir": str(project)})
     exec(compile(text[start:stop], "common.smk", "exec"), names)
     return names["library"]
 
@@ -137,6 +143,16 @@ def test_a_steps_declared_library_is_its_script_and_what_that_loads(library, pro
         used = [f"scripts/{step}.py", *(f"scripts/florilegium/{module}.py" for module in modules)]
         assert library(step) == sorted(used), step
         assert step not in COMMANDS or modules == set()
+
+
+def test_a_notebooks_declared_library_is_the_notebook_and_what_its_cells_import(library, project):
+    for path in sorted((project / "notebooks").glob("*.py.ipynb")):
+        name = path.name.removesuffix(".py.ipynb")
+        found = library(name)
+        assert f"notebooks/{path.name}" in found
+        cells = "".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+        direct = set(re.findall(r"^from florilegium\.(\w+) import", cells, re.MULTILINE))
+        assert direct and {f"scripts/florilegium/{module}.py" for module in direct} <= set(found), name
 
 
 COMMANDS = {"predict"}  # beside the steps, because a run's zip takes it along; it may import nothing of ours
