@@ -12,6 +12,7 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/library.smk"
 include: "rules/sections.smk"
 include: "rules/figures.smk"
 include: "rules/data.smk"

@@ -1,5 +1,4 @@
 # What the other files share: the checked configuration, the runs, and where files lie.
-import ast
 import functools
 import json
 import os
@@ -9,7 +8,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
-NOTEBOOKS = Path(workflow.basedir) / "notebooks"
 sys.path.insert(0, str(SCRIPTS))
 
 from florilegium import configuration, driver, leases
@@ -39,46 +37,6 @@ wildcard_constraints:
     seed=r"\d+",
     resize=r"\d+",
     entry="[A-Z0-9_]+",
-
-
-def library(step):
-    """A step's script or notebook and the library modules that it imports, also by way of others.
-
-    An edit of one re-runs the step.
-    """
-    script, notebook = SCRIPTS / f"{step}.py", NOTEBOOKS / f"{step}.py.ipynb"
-    found = {script if script.exists() else notebook}
-    waiting = list(found)
-    while waiting:
-        tree = ast.parse(code_of(waiting.pop()))
-        for module in imported_modules(tree):
-            path = SCRIPTS / "florilegium" / f"{module}.py"
-            if path.exists() and path not in found:
-                found.add(path)
-                waiting.append(path)
-    return sorted(str(path.relative_to(workflow.basedir)) for path in found)
-
-
-def code_of(path):
-    """The Python of a script, or of all cells of a notebook."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = json.loads(text)["cells"]
-    return "\n".join(
-        "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"
-    )
-
-
-def imported_modules(tree):
-    """Names of the modules of `florilegium` that a parsed file imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "florilegium":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
-            "florilegium."
-        ):
-            yield node.module.split(".")[1]
 
 
 def of_every_run(patterns):

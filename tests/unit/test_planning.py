@@ -125,12 +125,11 @@ def test_plotting_and_comparing_import_no_torch(project):
 
 @pytest.fixture(scope="module")
 def library(project):
-    """The function `library` of rules/common.smk, without Snakemake around it."""
-    text = (project / "rules" / "common.smk").read_text(encoding="utf-8")
-    start, stop = text.index("def library("), text.index("def of_every_run(")
+    """The function `library` of rules/library.smk, without Snakemake around it."""
+    text = (project / "rules" / "library.smk").read_text(encoding="utf-8")
     names = {"ast": ast, "json": json, "SCRIPTS": project / "scripts", "NOTEBOOKS": project / "notebooks"}
     names["workflow"] = type("Workflow", (), {"basedir": str(project)})
-    exec(compile(text[start:stop], "common.smk", "exec"), names)
+    exec(compile(text[text.index("def library(") :], "library.smk", "exec"), names)
     return names["library"]
 
 
