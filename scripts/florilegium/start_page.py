@@ -15,9 +15,9 @@ from florilegium.style import display_name
 
 # The report's own style sheet knows nothing of our tables.
 STYLE = """
-.start table { border-collapse: collapse; width: auto; font-size: .8rem; margin: .8rem 0; }
-.start td, .start th { padding: .25rem .4rem; text-align: right; white-space: nowrap; }
-.start .text { text-align: left; } .start th { border-bottom: 2px solid #888; vertical-align: bottom; }
+.start table { border-collapse: collapse; width: auto; font-size: .78rem; margin: .8rem 0; }
+.start td, .start th { padding: .25rem .33rem; text-align: right; white-space: nowrap; }
+.start .text { text-align: left; white-space: normal; } .start th { border-bottom: 2px solid #888; vertical-align: bottom; }
 .start .scroll { overflow-x: auto; } .start img { max-width: 46rem; width: 100%; }
 .start .random { color: #b3261e; font-weight: 600; }
 """
