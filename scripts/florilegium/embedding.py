@@ -23,8 +23,10 @@ def flat_map(features: np.ndarray, seed: int) -> np.ndarray:
         (n, 2) float32, between 0 and 1 in both directions.
     """
     count, width = features.shape
+    if not np.ptp(features, axis=0).any():  # nothing to arrange; t-SNE would take the rounding of a PCA for distances
+        return np.zeros((count, 2), np.float32)
     reduced = PCA(min(COMPONENTS, count, width), random_state=seed).fit_transform(features.astype(np.float64))
-    if count < FEWEST or not reduced.std() > 0:
+    if count < FEWEST:
         places = np.pad(reduced[:, :2], ((0, 0), (0, 2 - min(2, reduced.shape[1]))))
     else:
         perplexity = min(PERPLEXITY, (count - 1) / 3)

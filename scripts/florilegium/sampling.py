@@ -21,6 +21,7 @@ def evenly_by_class(labels: np.ndarray, count: int, seed: int = 0) -> np.ndarray
     order = np.argsort(labels[shuffled], kind="stable")
     sizes = np.unique(labels, return_counts=True)[1]
     turn = np.empty(len(labels))
-    turn[shuffled[order]] = np.concatenate([np.arange(size) for size in sizes])  # each image's place in its class
+    places = [np.arange(size) for size in sizes]
+    turn[shuffled[order]] = np.concatenate([[], *places])  # each image's place in its class
     ranked = shuffled[np.argsort(turn[shuffled], kind="stable")]
     return np.sort(ranked[:count])

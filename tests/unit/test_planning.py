@@ -112,6 +112,7 @@ LIGHT = (
     "selective",
     "galleries",
     "evaluation_figures",
+    "explanation_figures",
     "files",
     "errors",
 )
