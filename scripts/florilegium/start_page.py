@@ -17,7 +17,8 @@ from florilegium.style import display_name
 STYLE = """
 .start table { border-collapse: collapse; width: auto; font-size: .78rem; margin: .8rem 0; }
 .start td, .start th { padding: .25rem .33rem; text-align: right; white-space: nowrap; }
-.start .text { text-align: left; white-space: normal; } .start th { border-bottom: 2px solid #888; vertical-align: bottom; }
+.start .text { text-align: left; white-space: normal; }
+.start th { border-bottom: 2px solid #888; vertical-align: bottom; }
 .start .scroll { overflow-x: auto; } .start img { max-width: 46rem; width: 100%; }
 .start .random { color: #b3261e; font-weight: 600; }
 """
