@@ -43,7 +43,7 @@ th { border-bottom: 2px solid #888; cursor: help; } tr:nth-child(even) td { back
 td:nth-child(-n+5), th:nth-child(-n+5) { text-align: left; } .chosen td { font-weight: 600; }
 .scroll { overflow-x: auto; } .note { max-width: 50rem; }
 h2 { margin-top: 2.5rem; } table.plain td, table.plain th { cursor: auto; text-align: right; }
-table.plain td.text, table.plain th.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+table.plain .text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
 @media (prefers-color-scheme: dark) {
   body { color: #eee; background: #181818; } tr:nth-child(even) td { background: #242424; }
 }
