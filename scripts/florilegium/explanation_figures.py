@@ -6,6 +6,8 @@ to show says why. Each function returns a matplotlib Figure.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from PIL import Image
 
@@ -38,7 +40,7 @@ def robustness(table, title, weights, colour=style.INK, pretrained=True):
         panel.errorbar(rows["strength"], 100 * rows["top1"], sides, color=colour, **shape)
         panel.axhline(100 * whole["top1"], color=style.INK, linestyle="--", linewidth=1.5)
         panel.set_title(PANELS[name], fontsize=12)
-        panel.set_xticks(rows["strength"], rows["level"].str.extract(r"([\d.]+)")[0])
+        panel.set_xticks(rows["strength"], [re.search(r"[\d.]+", level)[0] for level in rows["level"]])
         panel.set(xlim=(0.6, 3.4), ylim=(0, 102))
     figure.supylabel("top-1 (%)", size=13)
     return figure
