@@ -1,4 +1,4 @@
-# Export: needs final.pth; makes model.onnx, gated on the real validation images, and what the network costs.
+# Export: needs final.pth and metrics.json; makes four ONNX files, gated on the validation images, and what each costs.
 
 
 rule export_onnx:
@@ -6,10 +6,14 @@ rule export_onnx:
         **MANIFEST,
         pixels=pixels_file,
         checkpoint=f"{RUN}/final.pth",
+        metrics=f"{RUN}/metrics.json",
         library=library("export_onnx"),
     output:
         model=f"{RUN}/model.onnx",
-        check=f"{RUN}/onnx_check.json",
+        half=f"{RUN}/model.fp16.onnx",
+        service=f"{RUN}/model.service.onnx",
+        check=f"{RUN}/export_check.json",
+        logits=f"{RUN}/export_logits.npz",
     log:
         f"{LOGS}/export_onnx/{RUN_NAME}.log",
     benchmark:
@@ -20,10 +24,35 @@ rule export_onnx:
         "../scripts/export_onnx.py"
 
 
+rule quantize:
+    input:
+        **MANIFEST,
+        pixels=pixels_file,
+        model=rules.export_onnx.output.model,
+        check=rules.export_onnx.output.check,
+        logits=rules.export_onnx.output.logits,
+        library=library("quantize"),
+    output:
+        model=f"{RUN}/model.int8.onnx",
+        check=f"{RUN}/onnx_check.json",
+    log:
+        f"{LOGS}/quantize/{RUN_NAME}.log",
+    benchmark:
+        f"{BENCHMARKS}/quantize/{RUN_NAME}.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    params:
+        settings=quantize_settings,
+    script:
+        "../scripts/quantize.py"
+
+
 rule measure_cost:
     input:
         checkpoint=f"{RUN}/final.pth",
-        model=f"{RUN}/model.onnx",
+        model=rules.export_onnx.output.model,
+        half=rules.export_onnx.output.half,
+        int8=rules.quantize.output.model,
         library=library("measure_cost"),
     output:
         cost=f"{RUN}/cost.json",
@@ -35,3 +64,24 @@ rule measure_cost:
         "../envs/florilegium.yaml"
     script:
         "../scripts/measure_cost.py"
+
+
+rule compare_formats:
+    input:
+        metrics=of_every_run(f"{RUN}/metrics.json"),
+        cost=of_every_run(f"{RUN}/cost.json"),
+        check=of_every_run(f"{RUN}/onnx_check.json"),
+        library=library("compare_formats"),
+    output:
+        formats=f"{COMPARISON}/formats.csv",
+        figure=comparison_figure("formats", "formats"),
+    log:
+        f"{LOGS}/compare_formats.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_formats.tsv"
+    conda:
+        "../envs/florilegium.yaml"
+    params:
+        settings=colour_settings,
+    script:
+        "../scripts/compare_formats.py"

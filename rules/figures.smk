@@ -112,7 +112,7 @@ def comparison_figure(name, caption, category="comparison"):
 
 
 def figures_of_comparison():
-    names = [*COMPARISON_FIGURES, "choice"]
+    names = [*COMPARISON_FIGURES, "choice", "formats"]
     return [f"{COMPARISON}/figures/{name}.png" for name in names]
 
 

@@ -114,6 +114,10 @@ def view_settings(wildcards):
     return {key: settings[key] for key in ("augmentation", "crop")}
 
 
+def quantize_settings(wildcards):
+    return dict(sorted(config["export"].items()))
+
+
 def colour_settings(wildcards):
     """All architectures: beside the five of the course, a network's colour is its place among them."""
     return {"architectures": sorted(config["architectures"])}

@@ -1,79 +1,93 @@
-"""Export the final network to one ONNX file and let it pass only if onnxruntime agrees on the validation images."""
-
-import json
+"""Export the final network to ONNX: fp32, fp16, and with its preprocessing inside; gated on the validation images."""
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 
-from florilegium.augment import MEAN, STD, evaluation_view
 from florilegium.checkpoints import load_network
 from florilegium.devices import DeviceImages, prepare_process
 from florilegium.errors import UserError
-from florilegium.files import write_json, written_whole
-from florilegium.inference import batches, cpu_session
+from florilegium.files import read_json, write_json, written_whole
 from florilegium.manifest import Manifest
-from florilegium.onnx_export import INPUT, to_onnx
+from florilegium.onnx_export import to_onnx
+from florilegium.onnx_files import as_service, describe, save, temperature
+from florilegium.onnx_gate import Gate, logits_of, session_answer
+from florilegium.onnx_sessions import cpu_session
+from florilegium.onnx_variants import tidied, to_fp16, with_fp16_weights, with_preprocessing
 from florilegium.pixels import Pixels
+from florilegium.service_gate import compared_with_service
 from florilegium.step import log, run_step
-
-AGREEMENT = 0.999  # share of validation images on which torch and onnxruntime must name the same class
 
 
 def main(job):
     prepare_process(job.threads)
     network, about = load_network(job.input.checkpoint)
-    crop = about["settings"]["crop"]
-    model = to_onnx(network, crop)
-    onnx.helper.set_model_props(model, description(about))
-    onnx.checker.check_model(model, full_check=True)
-    manifest = Manifest(job.input.manifest, job.input.dataset, int(job.wildcards.seed))
+    crop, metrics = about["settings"]["crop"], read_json(job.input.metrics)
+    seed, train_on = int(job.wildcards.seed), about["settings"]["train_on"]
+    manifest = Manifest(job.input.manifest, job.input.dataset, seed, train_on)
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("val")), torch.device("cpu"))
-    found = compare(network, cpu_session(model), images, crop, manifest.labels("val"))
-    if found["top1_agreement"] < AGREEMENT:
-        raise UserError(
-            f"{job.output.model}: onnxruntime and torch agree on {100 * found['top1_agreement']:.2f} % of the "
-            f"{len(images)} validation images; expected at least {100 * AGREEMENT:.1f} %, so the file is not written"
-        )
-    with written_whole(job.output.model) as partial:
-        onnx.save(model, partial)
-    write_json(job.output.check, found)
-    log.info("agrees on %.2f %% of %d images", 100 * found["top1_agreement"], len(images))
+    reference = logits_of(torch_answer(network), images, crop)
+    gate = Gate(reference, images, manifest.labels("val"), crop)
+    fp32 = tidied(to_onnx(network, crop))
+    plain = session_answer(cpu_session(fp32, job.threads))
+    formats = {"fp32": gate("fp32", plain)}
+    refuse(job.output.model, formats["fp32"]["reason"])
+    fp16, formats["fp16"] = half_precision(fp32, gate, job.threads)
+    service = with_preprocessing(fp32, crop, temperature(metrics))
+    paths = manifest.images("val")["path"].tolist()
+    found = compared_with_service(plain, service, images, paths, crop, temperature(metrics), job.threads)
+    refuse(job.output.service, found.pop("reason"))
+    texts = describe(about, metrics)
+    save(job.output.model, fp32, texts, "fp32")
+    save(job.output.half, fp16, texts, "fp16", formats["fp16"]["reason"])
+    save(job.output.service, service, as_service(texts), "service")
+    with written_whole(job.output.logits) as partial, open(partial, "wb") as stream:
+        np.savez(stream, torch=reference)
+    difference = np.abs(reference - logits_of(plain, images, crop)).max()
+    write_json(job.output.check, check(formats, float(difference), manifest.validates) | {"service": found})
+    for name, result in formats.items():
+        log.info("%s agrees on %.2f %% of %d images", name, 100 * result["top1_agreement"], result["images"])
 
 
-def description(about):
-    """What the file says of itself: classes by index, what to do to a picture first, and where it comes from."""
-    crop = about["settings"]["crop"]
-    preprocessing = {
-        "input": f"RGB, squashed to {crop} x {crop} pixels with antialiased bilinear resampling, scaled to 0 … 1, CHW",
-        "size": crop,
-        "mean": MEAN,
-        "std": STD,
-    }
-    keys = ("recipe", "architecture", "seed", "weights", "pretrained", "val_top1", "seconds", "settings", "provenance")
-    record = {key: about[key] for key in keys}
-    texts = {"class_names": about["class_names"], "preprocessing": preprocessing, "run": record}
-    return {"producer": "florilegium"} | {key: json.dumps(value, ensure_ascii=False) for key, value in texts.items()}
+def half_precision(fp32, gate, threads):
+    """The fp16 model and what the gate found of it: in 16-bit arithmetic, or else with 16-bit weights only."""
+    for made_with, make in (("16-bit arithmetic", to_fp16), ("16-bit weights", with_fp16_weights)):
+        model = make(fp32)
+        found = gate("fp16", session_answer(cpu_session(model, threads)))
+        log.info("fp16, %s: agrees on %.2f %%", made_with, 100 * found["top1_agreement"])
+        if found["recommended"]:
+            break
+    return model, found | {"made_with": made_with}
 
 
-@torch.inference_mode()
-def compare(network, session, images, crop, labels):
-    """Torch and onnxruntime, both fp32, on the same views."""
-    logits = {"torch": [], "onnx": []}
-    for index in batches(images):
-        views = evaluation_view(images.batch(index), crop)
-        logits["torch"].append(network(views).numpy())
-        logits["onnx"].append(session.run(None, {INPUT: views.numpy()})[0])
-    both = {name: np.concatenate(parts) for name, parts in logits.items()}
-    same = both["torch"].argmax(1) == both["onnx"].argmax(1)
+def torch_answer(network):
+    """Torch in fp32 as a function from views to logits."""
+
+    @torch.inference_mode()
+    def answer(views):
+        return network(torch.from_numpy(views)).numpy()
+
+    return answer
+
+
+def refuse(path, reason):
+    """End the step when a file is not the network that was trained."""
+    if reason:
+        raise UserError(f"{path}: {reason}, so the file is not written")
+
+
+def check(formats, difference, validates):
+    """What was found, as onnx_check.json holds it."""
+    fp32 = formats["fp32"]
     return {
-        "images": len(images),
-        "top1_agreement": float(same.mean()),
-        "max_abs_logit_difference": float(np.abs(both["torch"] - both["onnx"]).max()),
-        "val_top1_torch": float((both["torch"].argmax(1) == labels).mean()),
-        "val_top1_onnx": float((both["onnx"].argmax(1) == labels).mean()),
+        "images": fp32["images"],
+        "images_are": "validation" if validates else "validation, which trained this run, too (train + val)",
+        "top1_agreement": fp32["top1_agreement"],
+        "max_abs_logit_difference": difference,
+        "val_top1_torch": fp32["top1_torch"],
+        "val_top1_onnx": fp32["top1"],
         "onnxruntime": onnxruntime.__version__,
+        "formats": formats,
     }
 
 

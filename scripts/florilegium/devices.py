@@ -7,12 +7,9 @@ import ctypes
 import functools
 import logging
 import os
-import re
-import resource
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +17,7 @@ from torch import Tensor, nn
 
 from florilegium.errors import UserError
 from florilegium.leases import lease_gpu
+from florilegium.memory import peak_mb
 from florilegium.pixels import Pixels
 
 log = logging.getLogger(__name__)
@@ -172,11 +170,7 @@ def peak_memory_mb(device: torch.device) -> float:
     """Most memory held at once so far, in MiB: of the device on CUDA, of this process elsewhere."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux: what getrusage says begins with the peak of the process that started this one
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return peak_mb()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +18,7 @@ from tqdm import tqdm
 from florilegium.augment import evaluation_view
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.onnx_export import INPUT, to_onnx
-
-if TYPE_CHECKING:
-    import onnx
-    import onnxruntime
+from florilegium.onnx_sessions import cpu_session
 
 log = logging.getLogger(__name__)
 
@@ -45,20 +41,9 @@ def inference_engine(network: nn.Module, arithmetic: Arithmetic, crop: int, imag
 
 def onnx_engine(network: nn.Module, crop: int) -> Engine:
     """Onnxruntime on the CPU."""
-    session = cpu_session(to_onnx(copy.deepcopy(network).float().cpu().eval(), crop))
+    model = to_onnx(copy.deepcopy(network).float().cpu().eval(), crop)
+    session = cpu_session(model, torch.get_num_threads())
     return lambda views: torch.from_numpy(session.run(None, {INPUT: views.numpy()})[0])
-
-
-def cpu_session(model: onnx.ModelProto | str, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """An onnxruntime session for a model or its path, with `threads` threads (None: as many as torch has)."""
-    import onnxruntime  # only here: a job that computes with torch does without its memory
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or torch.get_num_threads()
-    # Idle threads that spin would take the cores from the augmentation between two batches: 10 % slower.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    content = model if isinstance(model, str) else model.SerializeToString()
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def torch_engine(network: nn.Module, arithmetic: Arithmetic) -> Engine:

@@ -30,8 +30,8 @@ JOBS = {  # rule or group -> how many, and the rules in it
     "evaluate": (3, ["evaluate"]),
     "robustness": (3, ["robustness"]),
     "explain": (3, ["explain"]),
-    "export": (3, ["export_onnx", "measure_cost"]),
-    "comparison": (1, ["compare", "compare_pairs", "choose", "plot_choice", "plot_comparison"]),
+    "export": (3, ["export_onnx", "quantize", "measure_cost"]),
+    "comparison": (1, ["compare", "compare_pairs", "choose", "plot_choice", "plot_comparison", "compare_formats"]),
 }
 
 

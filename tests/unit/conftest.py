@@ -78,3 +78,47 @@ def mats(tmp_path_factory):
     array = rng.integers(0, 120, (32, 40, 40, 3)) + 130 * labels[:, None, None, None]
     np.save(path, array.astype(np.uint8))
     return path, labels
+
+
+class SmallNetwork(torch.nn.Module):
+    """What the networks of the course are made of, in small: stem, depthwise, squeeze-excitation, residual, pooling."""
+
+    def __init__(self):
+        super().__init__()
+        nn = torch.nn
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU6())
+        self.depthwise = nn.Sequential(nn.Conv2d(16, 16, 3, 1, 1, groups=16, bias=False), nn.BatchNorm2d(16), nn.SiLU())
+        self.squeeze = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(16, 4, 1), nn.SiLU())
+        self.excite = nn.Sequential(nn.Conv2d(4, 16, 1), nn.Sigmoid())
+        self.project = nn.Sequential(nn.Conv2d(16, 16, 1, bias=False), nn.BatchNorm2d(16))
+        self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(16, 5)
+
+    def forward(self, views):
+        first = self.stem(views)
+        inner = self.depthwise(first)
+        inner = inner * self.excite(self.squeeze(inner))
+        return self.head(self.pool(first + self.project(inner)).flatten(1))
+
+
+@pytest.fixture(scope="session")
+def views():
+    """64 views of 32 pixels: smooth colours, as photographs have."""
+    coarse = torch.randn(64, 3, 5, 5, generator=torch.Generator().manual_seed(5))
+    return torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear").numpy()
+
+
+@pytest.fixture(scope="session")
+def small_onnx():
+    """A small network with lively BatchNorm statistics, and its fp32 export for views of 32 pixels."""
+    from florilegium.onnx_export import to_onnx
+    from florilegium.onnx_variants import tidied
+
+    torch.manual_seed(3)
+    network = SmallNetwork().eval()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_var.uniform_(0.2, 0.6)
+            layer.running_mean.uniform_(-0.2, 0.2)
+    with torch.no_grad():
+        network.head.weight.mul_(5)
+    return network, tidied(to_onnx(network, 32))

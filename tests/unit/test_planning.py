@@ -113,6 +113,11 @@ LIGHT = (
     "galleries",
     "evaluation_figures",
     "explanation_figures",
+    "formats",
+    "format_figures",
+    "memory",
+    "engine_worker",
+    "onnx_sessions",
     "files",
     "errors",
 )

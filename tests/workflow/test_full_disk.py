@@ -17,8 +17,9 @@ STEPS = {
     f"{RUN}/features/train.npy": 100_000,
     f"{RUN}/phase1_best.pth": 1_000_000,
     f"{RUN}/final.pth": 1_000_000,
-    f"{RUN}/model.onnx": 1_000_000,
     f"{RUN}/metrics.json": 8_192,
+    f"{RUN}/model.onnx": 1_000_000,
+    f"{RUN}/model.int8.onnx": 1_000_000,
 }
 NO_RESULTS = {"ballast", "logs", "benchmarks", "resume"}
 

@@ -107,6 +107,7 @@ def test_a_hostile_checkpoint_does_not_run(small_run, tmp_path, name):
         "manifest=results/data/manifest.csv",
         "dataset=results/data/dataset.json",
         "pixels=results/data/pixels_40.npy",
+        f"metrics={run}/metrics.json",
         f"model={run}/model.onnx",
     )
     done, lines = step(small_run.folder, name, input=given, output=[f"model={tmp_path}/model.onnx"])

@@ -55,10 +55,11 @@ def test_weights_are_the_same_bit_for_bit(small_run, second_run, run, name):
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_the_exported_weights_are_the_same_bit_for_bit(small_run, second_run, run):
+@pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx"])
+def test_the_exported_weights_are_the_same_bit_for_bit(small_run, second_run, run, name):
     weights = []
     for workflow in (small_run, second_run):
-        graph = onnx.load(workflow.folder / run / "model.onnx").graph
+        graph = onnx.load(workflow.folder / run / name).graph
         weights.append({tensor.name: onnx.numpy_helper.to_array(tensor).tobytes() for tensor in graph.initializer})
     assert weights[0] == weights[1]
 

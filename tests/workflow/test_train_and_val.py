@@ -21,6 +21,7 @@ def both_protocols(tmp_path_factory):
     figures = ("learning_curves", "confusion_matrix", "per_class", "reliability", "confident_mistakes")
     targets = [f"results/runs/tiny_all/resnet18/seed42/figures/{name}.png" for name in figures]
     targets += ["results/comparison/table.html", "results/comparison/figures/accuracy.png"]
+    targets += ["results/comparison/figures/formats.png"]
     for report in ([], ["--report", "results/report.html"]):
         done = workflow.snakemake(*targets, *report, config="both.yaml")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -41,6 +42,16 @@ def test_all_images_of_both_splits_train_and_the_last_epoch_counts(both_protocol
         protocol = said_by(run / name)["provenance"]["protocol"]
         assert f"trained on train + val ({counts['train'] + counts['val']} images)" in protocol, name
     assert said_by(run / "final.pth")["phase"] == 2
+
+
+def test_exports_are_compared_on_images_that_are_said_to_have_trained(both_protocols):
+    found = {
+        recipe: json.loads((both_protocols / f"runs/{recipe}/resnet18/seed42/onnx_check.json").read_text())
+        for recipe in ("tiny", "tiny_all")
+    }
+    assert found["tiny"]["images_are"] == "validation"
+    assert found["tiny_all"]["images_are"] == "validation, which trained this run, too (train + val)"
+    assert found["tiny_all"]["images"] == found["tiny"]["images"] == 25
 
 
 def test_no_validation_number_is_shown_and_such_a_run_is_never_chosen(both_protocols):
@@ -77,6 +88,6 @@ def test_the_mean_with_the_mirror_images_stands_beside_the_photographs_alone(bot
 def test_the_captions_of_the_report_say_it(both_protocols):
     report = (both_protocols / "report.html").read_text()
     assert report.count("the last epoch of each phase counts") == 8, "the figures of its run"
-    assert report.count("Recipe tiny_all trained on train") == 14, (
-        "first page, table, choice, eleven figures with accuracies"
+    assert report.count("Recipe tiny_all trained on train") == 15, (
+        "first page, table, choice, twelve figures with accuracies"
     )

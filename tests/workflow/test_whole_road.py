@@ -18,7 +18,8 @@ ARCHITECTURES = ("mobilenet_v2", "resnet18")
 NAMES_OF_RUN = [
     *("phase1_best.pth", "phase2_best.pth", "final.pth", "history_phase1.csv", "history_phase2.csv"),
     *("metrics.json", "predictions_val.csv", "predictions_test.csv", "per_class.csv", "confusion_matrix.csv"),
-    *("confused_pairs.csv", "calibration.csv", "risk_coverage.csv", "model.onnx"),
+    *("confused_pairs.csv", "calibration.csv", "risk_coverage.csv"),
+    *("model.onnx", "model.fp16.onnx", "model.int8.onnx", "model.service.onnx", "onnx_check.json", "cost.json"),
     *("figures/learning_curves.png", "figures/training_cost.png", "figures/confusion_matrix.png"),
     *("figures/per_class.png", "figures/reliability.png", "figures/risk_coverage.png", "figures/confused_pairs.png"),
     *("figures/confident_mistakes.png", "figures/hardest_classes.png", "robustness.csv", "explanations.npz"),
@@ -112,6 +113,61 @@ def test_the_onnx_file_alone_names_a_photograph_as_the_workflow_did(small_run, a
     assert session.run(None, {"images": batch[:1]})[0].shape == (1, 5)
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_exported_file_passed_its_gate_or_says_why_not(small_run, architecture):
+    folder = run_folder(small_run, architecture)
+    check = json.loads((folder / "onnx_check.json").read_text())
+    assert check["images"] == 25 and check["images_are"] == "validation"
+    assert check["formats"].keys() == {"fp32", "fp16", "int8"}
+    fp32 = check["formats"]["fp32"]
+    assert fp32["recommended"] and fp32["top1_agreement"] == check["top1_agreement"] == 1
+    assert fp32["max_abs_diff"] <= 1e-3
+    for name, found in check["formats"].items():
+        assert found["recommended"] == (found["reason"] == ""), name
+        file = "model.onnx" if name == "fp32" else f"model.{name}.onnx"
+        said = onnxruntime.InferenceSession(folder / file).get_modelmeta().custom_metadata_map
+        for key in ("recommended", "reason"):
+            assert json.loads(said[key]) == found[key]
+        assert json.loads(said["format"]) == name
+    assert check["service"]["photographs"] == 25 and check["service"]["top1_agreement"] >= 0.995
+    tried = check["int8_remedies"]
+    assert tried[0]["remedy"] == "plain" and tried[-1]["top1"] <= 1
+    assert any(row["remedy"] == check["formats"]["int8"]["made_with"] for row in tried)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_file_that_takes_photographs_names_them_as_the_workflow_did(small_run, architecture):
+    folder = run_folder(small_run, architecture)
+    session = onnxruntime.InferenceSession(folder / "model.service.onnx", providers=["CPUExecutionProvider"])
+    names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+    predicted = pd.read_csv(folder / "predictions_val.csv")
+    pictures = [np.asarray(Image.open(small_run.folder / path).convert("RGB")) for path in predicted["path"]]
+    answers = np.concatenate([session.run(["probabilities"], {"pictures": each[None]})[0] for each in pictures])
+    assert answers.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    said = [names[label] for label in answers.argmax(1)]
+    # The workflow resizes twice (40, then 32 pixels), the file once: nearly always the same answer, as sure.
+    same = np.array(said) == predicted["predicted"]
+    assert same.mean() >= 0.8
+    assert np.abs(answers.max(axis=1) - predicted["calibrated_probability"])[same].mean() < 0.1
+
+
+def test_the_formats_are_compared_as_the_runs_files_say(small_run):
+    table = pd.read_csv(small_run.folder / "results/comparison/formats.csv").set_index(["architecture", "format"])
+    assert len(table) == 4 * len(ARCHITECTURES)
+    for architecture in ARCHITECTURES:
+        folder = run_folder(small_run, architecture)
+        check, cost = (json.loads((folder / name).read_text()) for name in ("onnx_check.json", "cost.json"))
+        assert cost["latency_ms"] == cost["formats"]["fp32"]["p50_ms_1thread"]
+        assert cost["file_mb"] == (folder / "model.onnx").stat().st_size / 1e6
+        for name, found in check["formats"].items():
+            row = table.loc[architecture, name]
+            assert row["top1"] == pytest.approx(found["top1"]) and row["recommended"] == found["recommended"]
+            for key in ("p50_ms_1thread", "p95_ms_all", "throughput", "load_seconds", "peak_memory_mb"):
+                assert row[key] == pytest.approx(cost["formats"][name][key]) and row[key] > 0
+        assert table.loc[(architecture, "int8"), "file_mb"] < 0.4 * table.loc[(architecture, "fp32"), "file_mb"]
+        assert table.loc[(architecture, "torch"), "top1_agreement"] == 1
+
+
 def test_checkpoints_are_data_and_say_how_they_were_trained(small_run):
     checkpoint = torch.load(run_folder(small_run, "resnet18") / "final.pth", weights_only=True)
     about = checkpoint["metadata"]
@@ -178,7 +234,7 @@ def test_phase_1_leaves_the_backbone_as_it_was(small_run):
 
 def test_every_figure_is_a_picture_with_something_on_it(small_run):
     figures = sorted((small_run.folder / "results").rglob("figures/*.png"))
-    assert len(figures) == 16 + 2 + 14 * len(ARCHITECTURES)
+    assert len(figures) == 17 + 2 + 14 * len(ARCHITECTURES)
     for path in figures:
         with Image.open(io.BytesIO(path.read_bytes())) as image:
             assert min(image.size) >= 300, path
