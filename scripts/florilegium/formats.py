@@ -15,6 +15,7 @@ COST = (
     *("throughput", "file_mb", "load_seconds", "peak_memory_mb"),
 )
 ABOUT_RUN = ("weights", "pretrained", "protocol")
+CONDITIONS = ("processor", "vnni", "all_threads", "pixels")
 
 
 def run_formats(metrics: Mapping[str, Any], cost: Mapping[str, Any], check: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -32,13 +33,15 @@ def run_formats(metrics: Mapping[str, Any], cost: Mapping[str, Any], check: Mapp
         row = {key: metrics[key] for key in RUN} | {"format": name}
         row |= {key: found[name][key] for key in AGREEMENT} | {key: cost["formats"][name][key] for key in COST}
         row |= {"made_with": found[name].get("made_with", ""), "images": check["images"]}
-        rows.append(row | {key: metrics[key] for key in ABOUT_RUN})
+        rows.append(
+            row | {key: metrics[key] for key in ABOUT_RUN} | {key: cost["conditions"][key] for key in CONDITIONS}
+        )
     return rows
 
 
 def means(formats: pd.DataFrame) -> pd.DataFrame:
     """One row per recipe, architecture and format: means over seeds; recommended when it is for every seed."""
-    keys, first = ["recipe", "architecture", "format"], [*ABOUT_RUN, "images"]
+    keys, first = ["recipe", "architecture", "format"], [*ABOUT_RUN, *CONDITIONS, "images", "made_with"]
     numbers = ["top1", "top1_agreement", "max_abs_diff", *COST]
     groups = formats.groupby(keys, sort=False)
     parts = [groups[numbers].mean(), groups[first].first(), groups["recommended"].all(), groups.size().rename("seeds")]

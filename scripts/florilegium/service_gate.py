@@ -14,16 +14,17 @@ from florilegium.calibration import probabilities
 from florilegium.devices import DeviceImages
 from florilegium.images import open_rgb
 from florilegium.inference import batches
-from florilegium.onnx_gate import AGREEMENT, Answer
+from florilegium.onnx_gate import Answer
 from florilegium.onnx_sessions import cpu_session
 from florilegium.onnx_variants import PICTURES
 
 PHOTOGRAPHS = 64  # originals, evenly over the split; decoding them takes longer than the networks
-# Resampling rounds to whole grey levels, and at most a few pixels in a hundred are rounded to the next one by Pillow,
-# torch or onnxruntime: what a network makes of that is bounded, not nothing.
-CLOSE = 0.05
+# Resampling rounds to whole grey levels, and a few pixels in a hundred are rounded to the next one by Pillow, torch or
+# onnxruntime. A network may feel that in a single image; on average over the images it is next to nothing.
+CLOSE_ON_AVERAGE = 0.01
 
-Found = tuple[int, float | None, float | None]  # images, share of the same answers, largest difference
+# Images, share of the same answers, largest difference of a probability: of all images, and of each on average.
+Found = tuple[int, float | None, float | None, float | None]
 
 
 def documented_view(path: str, crop: int) -> np.ndarray:
@@ -57,8 +58,8 @@ def compared_with_service(
         threads: of the session.
 
     Returns:
-        images, top1_agreement, max_abs_diff of the pixels; photographs, photographs_top1_agreement,
-        photographs_max_abs_diff; `reason`, empty when both agree.
+        images, top1_agreement, max_abs_diff, mean_abs_diff (of each image's largest) on the pixels; the same on the
+        photographs; `reason`, empty when both agree.
     """
     session = cpu_session(service, threads)
 
@@ -75,26 +76,28 @@ def compared_with_service(
                 yield plain(documented_view(path, crop)), session.run(None, {PICTURES: picture})[0]
 
     pixels, photographs = (_agreement(list(pairs()), temperature) for pairs in (pairs_of_pixels, pairs_of_photographs))
-    found = {"images": pixels[0], "top1_agreement": pixels[1], "max_abs_diff": pixels[2]}
-    names = ("photographs", "photographs_top1_agreement", "photographs_max_abs_diff")
-    return found | dict(zip(names, photographs, strict=True)) | {"reason": _reason(pixels) or _reason(photographs)}
+    names = ("top1_agreement", "max_abs_diff", "mean_abs_diff")
+    found = {"images": pixels[0], **dict(zip(names, pixels[1:], strict=True)), "photographs": photographs[0]}
+    found |= {f"photographs_{name}": value for name, value in zip(names, photographs[1:], strict=True)}
+    return found | {"reason": _reason(pixels) or _reason(photographs)}
 
 
 def _agreement(pairs: list[tuple[np.ndarray, np.ndarray]], temperature: float) -> Found:
     if not pairs:
-        return 0, None, None
+        return 0, None, None, None
     expected = probabilities(np.concatenate([logits for logits, _ in pairs]), temperature)
     found = np.concatenate([answers for _, answers in pairs])
     same = float((expected.argmax(1) == found.argmax(1)).mean())
-    return len(found), same, float(np.abs(expected - found).max())
+    largest = np.abs(expected - found).max(axis=1)
+    return len(found), same, float(largest.max()), float(largest.mean())
 
 
 def _reason(found: Found) -> str:
-    count, same, difference = found
-    if count and (same < AGREEMENT["fp16"] or difference > CLOSE):
-        return (
-            f"with its preprocessing inside it names the same class as model.onnx on {100 * same:.2f} % of {count} "
-            f"photographs, and a probability differs by {difference:.2g}; expected {100 * AGREEMENT['fp16']:.1f} % "
-            f"and at most {CLOSE:g}"
-        )
-    return ""
+    count, same, difference, mean = found
+    different = round(count * (1 - (same or 0)))
+    if not count or (different <= max(1, count // 200) and mean <= CLOSE_ON_AVERAGE):
+        return ""
+    return (
+        f"with its preprocessing inside it names {different} of {count} photographs otherwise than model.onnx, and a "
+        f"probability differs by {difference:.2g} ({mean:.2g} on average), more than rounding explains"
+    )

@@ -52,9 +52,7 @@ def test_preparing_changes_no_answer_and_names_the_mean_pooling(ready, small_onn
 def test_the_8_bit_file_is_static_and_per_channel(ready, widest, views):
     model = quantized(ready, widest)
     kinds = {node.op_type for node in model.graph.node}
-    assert not {kind for kind in kinds if "Dynamic" in kind or kind.endswith("Integer")}, (
-        "nothing is scaled at run time"
-    )
+    assert not {kind for kind in kinds if "Dynamic" in kind or kind.endswith("Integer")}, "scaled at run time"
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
     found = weights_of(model)
     assert len(found) == sum(node.op_type in ("Conv", "Gemm") for node in ready.graph.node), "every layer"

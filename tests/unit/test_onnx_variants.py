@@ -1,4 +1,4 @@
-"""The file that takes photographs prepares them as Pillow does; half precision is half the file, the same answers."""
+"""The file that takes photographs prepares them as Pillow does; half precision is half a file with the same answers."""
 
 import json
 
