@@ -15,7 +15,7 @@ from florilegium.onnx_gate import Gate, logits_of, session_answer
 from florilegium.onnx_sessions import cpu_session
 from florilegium.onnx_variants import tidied, to_fp16, with_fp16_weights, with_preprocessing
 from florilegium.pixels import Pixels
-from florilegium.service_gate import compared_with_service
+from florilegium.service_gate import Answers, compared_with_service
 from florilegium.step import log, run_step
 
 
@@ -35,7 +35,8 @@ def main(job):
     fp16, formats["fp16"] = half_precision(fp32, gate, job.threads)
     service = with_preprocessing(fp32, crop, temperature(metrics))
     paths = manifest.images("val")["path"].tolist()
-    found = compared_with_service(plain, service, images, paths, crop, temperature(metrics), job.threads)
+    answers = Answers(plain, gate.logits["fp32"], temperature(metrics))
+    found = compared_with_service(answers, cpu_session(service, job.threads), images, paths, crop)
     refuse(job.output.service, found.pop("reason"))
     texts = describe(about, metrics)
     save(job.output.model, fp32, texts, "fp32")
@@ -43,8 +44,8 @@ def main(job):
     save(job.output.service, service, as_service(texts), "service")
     with written_whole(job.output.logits) as partial, open(partial, "wb") as stream:
         np.savez(stream, torch=reference)
-    difference = np.abs(reference - logits_of(plain, images, crop)).max()
-    write_json(job.output.check, check(formats, float(difference), manifest.validates) | {"service": found})
+    difference = float(np.abs(reference - gate.logits["fp32"]).max())
+    write_json(job.output.check, check(formats, difference, manifest.validates) | {"service": found})
     for name, result in formats.items():
         log.info("%s agrees on %.2f %% of %d images", name, 100 * result["top1_agreement"], result["images"])
 

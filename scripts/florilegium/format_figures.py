@@ -6,6 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from florilegium import style
+from florilegium.pareto import front
 
 MARKERS = {"torch": "s", "fp32": "o", "fp16": "D", "int8": "^"}
 SPAN = 4  # points of top-1 that the axis shows at least
@@ -23,6 +24,7 @@ def formats_figure(table, architectures=()):
     weights = dict(zip(names, table["weights"], strict=True))
     notes = [f"{table['images'].iloc[0]} validation images; mean over seeds" if (table["seeds"] > 1).any() else ""]
     notes[0] = notes[0] or f"{table['images'].iloc[0]} validation images"
+    notes[0] += "; dashed: Pareto front, no other recommended file is cheaper and as accurate"
     notes += [style.weights_note(weights)] + [style.RANDOM_NOTE] * (not table["pretrained"].all())
     title = "Exported files: accuracy against speed and size"
     figure, panels = style.new_figure(12, 6.8, title, "\n".join(notes), columns=2, sharey=True)
@@ -30,6 +32,8 @@ def formats_figure(table, architectures=()):
     for axes, (column, label) in zip(panels, PANELS.items(), strict=True):
         for _, rows in table.assign(name=names).groupby("name", sort=False):
             _network(axes, rows, column, look[rows["architecture"].iloc[0]].colour)
+        for _, rows in _able(table).groupby("recipe"):
+            _front(axes, rows, column)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(style.magnitude)
@@ -58,6 +62,18 @@ def _network(axes, rows, column, colour):
         axes.plot(x, y, MARKERS[row.format], color=colour, markerfacecolor=face, mew=2, zorder=2)
         if not row.recommended:
             axes.plot(x, y, "x", color=style.INK, markersize=17, mew=2.5, zorder=3)
+
+
+def _able(table):
+    """The files that a front is drawn of: recommended, with images that validated, pretrained where any is."""
+    able = table[table["recommended"] & ~table["protocol"].str.startswith("trained on train + val")]
+    return able[able["pretrained"]] if able["pretrained"].any() else able
+
+
+def _front(axes, rows, column):
+    """A dashed line through the files that no other one beats."""
+    best = rows[[place < 0 for place in front(rows["top1"], rows[column])]].sort_values(column)
+    axes.plot(best[column], 100 * best["top1"], "--", color=style.GREY, linewidth=1.5, zorder=0)
 
 
 def _legends(figure, panels, table, look):

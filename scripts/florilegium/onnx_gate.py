@@ -50,12 +50,14 @@ class Gate:
         """
         self._reference, self._images, self._labels = reference, images, labels
         self._crop, self._max_loss = crop, max_loss
+        self.logits: dict[str, np.ndarray] = {}  # what the last file of each format said
         index = torch.arange(max(BATCHES)) % len(images)  # images come again where a split has fewer
         self._few = evaluation_view(images.batch(index), crop).numpy()
 
     def __call__(self, name: str, answer: Answer) -> dict[str, Any]:
         """What a file of the format `name` does: accuracies, differences, whether to recommend it, else why not."""
-        found = compared(self._reference, logits_of(answer, self._images, self._crop), self._labels)
+        self.logits[name] = logits_of(answer, self._images, self._crop)
+        found = compared(self._reference, self.logits[name], self._labels)
         found["batch_difference"] = batch_difference(answer, self._few)
         reason = verdict(name, found, self._max_loss)
         return found | {"recommended": not reason, "reason": reason}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import onnx
+import onnxruntime
 from PIL import Image
 
-from florilegium.augment import MEAN, STD, evaluation_view
+from florilegium.augment import MEAN, STD
 from florilegium.calibration import probabilities
 from florilegium.devices import DeviceImages
 from florilegium.images import open_rgb
 from florilegium.inference import batches
 from florilegium.onnx_gate import Answer
-from florilegium.onnx_sessions import cpu_session
 from florilegium.onnx_variants import PICTURES
 
 PHOTOGRAPHS = 64  # originals, evenly over the split; decoding them takes longer than the networks
@@ -35,61 +36,59 @@ def documented_view(path: str, crop: int) -> np.ndarray:
     return view.transpose(2, 0, 1)[None]
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What model.onnx says."""
+
+    of_views: Answer
+    logits: np.ndarray  # (n, classes) of the split's pixels, already asked
+    temperature: float  # of the softmax
+
+
 def compared_with_service(
-    plain: Answer,
-    service: onnx.ModelProto,
-    images: DeviceImages,
-    paths: Sequence[str],
-    crop: int,
-    temperature: float,
-    threads: int,
-) -> dict:
+    answers: Answers, service: onnxruntime.InferenceSession, images: DeviceImages, paths: Sequence[str], crop: int
+) -> dict[str, Any]:
     """Both variants on the pixels of a whole split, and on some of its original photographs.
 
     Photographs that are gone since the pixels were made are left out; `photographs` says how many were read.
 
     Args:
-        plain: model.onnx.
-        service: the graph of model.service.onnx.
+        answers: of model.onnx.
+        service: of model.service.onnx.
         images: the split's pixels.
         paths: its photographs.
         crop: side of the view.
-        temperature: of the softmax.
-        threads: of the session.
 
     Returns:
         images, top1_agreement, max_abs_diff, mean_abs_diff (of each image's largest) on the pixels; the same on the
         photographs; `reason`, empty when both agree.
     """
-    session = cpu_session(service, threads)
 
-    def pairs_of_pixels() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for index in batches(images):
-            pictures = images.batch(index)
-            yield plain(evaluation_view(pictures, crop).numpy()), session.run(None, {PICTURES: pictures.numpy()})[0]
+    def said_by_service(pictures: np.ndarray) -> np.ndarray:
+        return service.run(None, {PICTURES: pictures})[0]
 
-    def pairs_of_photographs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        step = max(1, len(paths) // PHOTOGRAPHS)
-        for path in paths[::step][:PHOTOGRAPHS]:
-            with contextlib.suppress(OSError):
-                picture = np.asarray(open_rgb(path))[None]
-                yield plain(documented_view(path, crop)), session.run(None, {PICTURES: picture})[0]
-
-    pixels, photographs = (_agreement(list(pairs()), temperature) for pairs in (pairs_of_pixels, pairs_of_photographs))
+    said = [said_by_service(images.batch(index).numpy()) for index in batches(images)]
+    pixels = _agreement(answers.logits, np.concatenate(said), answers.temperature)
+    pairs = []
+    for path in paths[:: max(1, len(paths) // PHOTOGRAPHS)][:PHOTOGRAPHS]:
+        with contextlib.suppress(OSError):
+            view, picture = documented_view(path, crop), np.asarray(open_rgb(path))[None]
+            pairs.append((answers.of_views(view), said_by_service(picture)))
+    logits, said = (np.concatenate(parts) for parts in zip(*pairs, strict=True)) if pairs else ((), ())
+    photographs = _agreement(logits, said, answers.temperature)
     names = ("top1_agreement", "max_abs_diff", "mean_abs_diff")
     found = {"images": pixels[0], **dict(zip(names, pixels[1:], strict=True)), "photographs": photographs[0]}
     found |= {f"photographs_{name}": value for name, value in zip(names, photographs[1:], strict=True)}
     return found | {"reason": _reason(pixels) or _reason(photographs)}
 
 
-def _agreement(pairs: list[tuple[np.ndarray, np.ndarray]], temperature: float) -> Found:
-    if not pairs:
+def _agreement(logits: np.ndarray, said: np.ndarray, temperature: float) -> Found:
+    if not len(said):
         return 0, None, None, None
-    expected = probabilities(np.concatenate([logits for logits, _ in pairs]), temperature)
-    found = np.concatenate([answers for _, answers in pairs])
-    same = float((expected.argmax(1) == found.argmax(1)).mean())
-    largest = np.abs(expected - found).max(axis=1)
-    return len(found), same, float(largest.max()), float(largest.mean())
+    expected = probabilities(logits, temperature)
+    same = float((expected.argmax(1) == said.argmax(1)).mean())
+    largest = np.abs(expected - said).max(axis=1)
+    return len(said), same, float(largest.max()), float(largest.mean())
 
 
 def _reason(found: Found) -> str:

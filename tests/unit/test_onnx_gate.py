@@ -10,7 +10,7 @@ from florilegium.onnx_gate import BATCHES, Gate, batch_difference, compared, log
 from florilegium.onnx_sessions import cpu_session
 from florilegium.onnx_variants import with_preprocessing
 from florilegium.pixels import Pixels
-from florilegium.service_gate import compared_with_service
+from florilegium.service_gate import Answers, compared_with_service
 
 CPU = torch.device("cpu")
 FOUND = {"images": 1000, "top1": 0.9, "top1_torch": 0.9, "top1_agreement": 1.0, "max_abs_diff": 0.0}
@@ -80,36 +80,40 @@ def test_the_exported_network_passes_and_a_damaged_one_is_refused(small_onnx, sp
     assert not turned["recommended"] and "expected at least 99.9 %" in turned["reason"]
 
 
-def test_both_variants_agree_on_pixels_and_original_photographs_and_a_wrong_one_is_refused(
-    small_onnx, split, photograph, tmp_path
-):
-    images, model = split[0], small_onnx[1]
+@pytest.fixture
+def both(small_onnx, split):
+    """A function that compares model.onnx with the file that takes photographs, on pixels and some photographs."""
+    plain = session_answer(cpu_session(small_onnx[1], 1))
+    answers = Answers(plain, logits_of(plain, split[0], 32), 0.7)
+
+    def compare(paths, temperature=0.7):
+        session = cpu_session(with_preprocessing(small_onnx[1], 32, temperature), 1)
+        return compared_with_service(answers, session, split[0], [str(path) for path in paths], 32)
+
+    return compare
+
+
+def test_both_variants_agree_on_pixels_and_original_photographs_and_a_wrong_one_is_refused(both, photograph, tmp_path):
     sizes = [(33, 50), (90, 64), (20, 31), (32, 32)]
-    paths = [str(photograph(tmp_path / f"{n}.png", n, size)) for n, size in enumerate(sizes)]
-    paths.append(str(tmp_path / "gone.png"))
-    plain = session_answer(cpu_session(model, 1))
-    given = (images, paths, 32, 0.7, 1)
-    found = compared_with_service(plain, with_preprocessing(model, 32, 0.7), *given)
+    paths = [photograph(tmp_path / f"{n}.png", n, size) for n, size in enumerate(sizes)]
+    found = both([*paths, tmp_path / "gone.png"])
     assert (found["images"], found["photographs"], found["reason"]) == (32, 4, ""), "what is gone is not counted"
     assert found["top1_agreement"] == found["photographs_top1_agreement"] == 1
     assert max(found["max_abs_diff"], found["photographs_max_abs_diff"]) < 0.01
-    without = compared_with_service(plain, with_preprocessing(model, 32, 7.0), *given)
-    assert "a probability differs by" in without["reason"] and "more than rounding explains" in without["reason"]
+    wrong = both(paths, temperature=7.0)["reason"]
+    assert "a probability differs by" in wrong and "more than rounding explains" in wrong
 
 
-def test_without_photographs_the_pixels_decide(small_onnx, split):
-    plain = session_answer(cpu_session(small_onnx[1], 1))
-    found = compared_with_service(plain, with_preprocessing(small_onnx[1], 32, 1.0), split[0], [], 32, 1.0, 1)
+def test_without_photographs_the_pixels_decide(both):
+    found = both([])
     assert (found["photographs"], found["photographs_max_abs_diff"], found["reason"]) == (0, None, "")
 
 
-def test_a_photograph_is_turned_upright_before_either_variant_sees_it(small_onnx, split, tmp_path):
+def test_a_photograph_is_turned_upright_before_either_variant_sees_it(both, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     colours = np.zeros((40, 60, 3), np.uint8)
     colours[:20] = 250
     Image.fromarray(colours).save(tmp_path / "turned.jpg", exif=exif)
-    plain = session_answer(cpu_session(small_onnx[1], 1))
-    paths = [str(tmp_path / "turned.jpg")]
-    found = compared_with_service(plain, with_preprocessing(small_onnx[1], 32, 1.0), split[0], paths, 32, 1.0, 1)
+    found = both([tmp_path / "turned.jpg"])
     assert found["photographs"] == 1 and found["photographs_max_abs_diff"] < 0.01
