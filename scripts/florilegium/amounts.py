@@ -18,8 +18,8 @@ def amount(key: str, value: float | None) -> str:
 
 
 def exactly(key: str, value: float | None) -> str:
-    """A limit, or what is held against it: five digits, so that the two do not look alike when they are not."""
-    return "not measured" if value is None else _written(key, value, 5)
+    """A limit, or what is held against it: four digits, so that the two do not look alike when they are not."""
+    return "not measured" if value is None else _written(key, value, 4)
 
 
 def _written(key: str, value: float, digits: int) -> str:

@@ -58,8 +58,8 @@ def _why(selection: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
     limits = [key for key, most in selection["limits"].items() if most is not None]
     best = f"{percent(chosen['val_top1'])}{_interval(chosen, 'val_top1', ' on validation')}"
     if len(within) == 1:
-        among = "It is the only candidate" if len(candidates) == 1 else f"Of {len(candidates)} candidates it alone"
-        among += f" keeps to {_limits(selection)}." if limits and len(candidates) > 1 else "."
+        among = "It is the only candidate and" if len(candidates) == 1 else f"Of {len(candidates)} candidates it alone"
+        among = f"{among} keeps to {_limits(selection)}." if limits else "It is the only candidate."
         why = f"{among} Its validation top-1 is {best}."
     else:
         among = f"Of {len(candidates)} candidates {len(within)} keep to {_limits(selection)}; among these it has"

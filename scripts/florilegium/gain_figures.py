@@ -102,7 +102,8 @@ def expected(table, everyone=()):
                 f"{theirs:.3g}", (theirs, y - 0.16), (9, 0), textcoords="offset points", va="center", size=11
             )
             panel.annotate(f"{ours:.3g}", (ours, y + 0.16), (9, 0), textcoords="offset points", va="center", size=11)
-            panel.margins(x=0.35)
+    for panel in panels[1:]:
+        panel.set_xlim(0, 1.35 * panel.dataLim.x1)
     _rows(panels[0], table["label"])
     low, high = panels[0].dataLim.intervalx
     panels[0].set(xlabel="validation top-1 (%), phase 1 → phase 2", xlim=(low - 1, high + 1))

@@ -88,6 +88,33 @@ def test_the_comparison_says_what_the_runs_say(small_run, architecture):
     )  # fp32 against folded arithmetic
 
 
+def test_the_choice_is_what_the_tables_say_and_its_page_and_text_are_there(small_run):
+    folder = small_run.folder / "results" / "comparison"
+    selection = json.loads((folder / "selection.json").read_text())
+    networks = pd.read_csv(folder / "architectures.csv").sort_values(
+        ["val_top1", "parameters"], ascending=[False, True]
+    )
+    chosen, best = selection["chosen"], networks.iloc[0]
+    assert (chosen["architecture"], chosen["test_top1"]) == (best["architecture"], pytest.approx(best["test_top1"]))
+    assert sum(each["share_of_resamples"] for each in selection["candidates"]) == pytest.approx(1)
+    for name in ("selection.md", "selection.html", "table.html"):
+        text = (folder / name).read_text()
+        assert selection["headline"] in text and "not transfer learning" in text, name
+
+
+def test_networks_are_compared_on_the_same_images(small_run):
+    folder = small_run.folder / "results" / "comparison"
+    answers = {name: pd.read_csv(run_folder(small_run, name) / "predictions_test.csv") for name in ARCHITECTURES}
+    accuracy = {name: table["correct"].mean() for name, table in answers.items()}
+    (pair,) = pd.read_csv(folder / "pairs.csv").to_dict("records")
+    assert pair["difference"] == pytest.approx(accuracy[pair["a"]] - accuracy[pair["b"]])
+    (alike,) = pd.read_csv(folder / "agreement.csv").to_dict("records")
+    one, other = (answers[alike[side]]["predicted"] for side in "ab")
+    assert alike["agreement"] == pytest.approx((one == other).mean())
+    singles = pd.read_csv(folder / "ensembles.csv").query("kind == 'one'").set_index("members")["test_top1"]
+    assert singles.to_dict() == pytest.approx(accuracy)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_onnx_file_alone_names_a_photograph_as_the_workflow_did(small_run, architecture):
     """What a service would do: only the file, its metadata, Pillow and onnxruntime."""
