@@ -54,8 +54,9 @@ def _curves(panel, history, columns, quantity, colour):
 
 def _mark_epochs(panel, history, epochs, colour):
     """On the curve of validation top-1: a ring for the best epoch of each phase, an octagon where one stopped early."""
-    scored, found = history.dropna(subset="val_top1"), []
-    for row in scored.loc[scored.groupby("phase")["val_top1"].idxmax()].itertuples():
+    found, rank = [], ["phase", "val_top1", "val_loss", "epoch"]  # as the training ranks: of equals the lower loss
+    ranked = history.dropna(subset="val_top1").sort_values(rank, ascending=[True, False, True, True])
+    for row in ranked.groupby("phase").head(1).itertuples():
         panel.plot([row.x], [row.val_top1], "o", color=colour, mfc="none", markersize=14, label="_best")
         found.append(f"phase {row.phase}, epoch {row.epoch}: {row.val_top1:.1f} %")
     for row in history.groupby("phase").tail(1).itertuples():

@@ -54,6 +54,12 @@ def test_runs_of_different_length_meet_at_one_phase_line():
     assert says(figure, NOTE) and says(figure, "IMAGENET1K_V2: B")
 
 
+def test_of_epochs_with_equal_top1_the_one_of_lower_loss_is_ringed_as_training_kept_it():
+    second = history(2, 4).assign(val_top1=[0.5, 0.6, 0.6, 0.6], val_loss=[1.0, 0.9, 0.8, 0.8])
+    figure = training_figures.learning_curves(history(1, 3), second, "a title", "none")
+    assert says(figure, "phase 2, epoch 3: 60.0 %")
+
+
 def epochs(run, planned, best=1):
     return {"planned": planned, "run": run, "best": best, "stopped_early": run < planned}
 
