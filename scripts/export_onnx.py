@@ -5,7 +5,7 @@ import onnxruntime
 import torch
 
 from florilegium.checkpoints import load_network
-from florilegium.devices import DeviceImages, prepare_process
+from florilegium.devices import DeviceImages
 from florilegium.errors import UserError
 from florilegium.files import read_json, write_json, written_whole
 from florilegium.manifest import Manifest
@@ -20,21 +20,21 @@ from florilegium.step import log, run_step
 
 
 def main(job):
-    prepare_process(job.threads)
+    torch.set_num_threads(max(1, job.threads))
     network, about = load_network(job.input.checkpoint)
     crop, metrics = about["settings"]["crop"], read_json(job.input.metrics)
     seed, train_on = int(job.wildcards.seed), about["settings"]["train_on"]
     manifest = Manifest(job.input.manifest, job.input.dataset, seed, train_on)
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("val")), torch.device("cpu"))
     reference = logits_of(torch_answer(network), images, crop)
-    gate = Gate(reference, images, manifest.labels("val"), crop)
+    gate = Gate(reference, images, manifest.labels("val"), crop, job.threads)
     fp32 = tidied(to_onnx(network, crop))
-    plain = session_answer(cpu_session(fp32, job.threads))
-    formats = {"fp32": gate("fp32", plain)}
+    formats = {"fp32": gate("fp32", fp32)}
     refuse(job.output.model, formats["fp32"]["reason"])
-    fp16, formats["fp16"] = half_precision(fp32, gate, job.threads)
+    fp16, formats["fp16"] = half_precision(fp32, gate)
     service = with_preprocessing(fp32, crop, temperature(metrics))
     paths = manifest.images("val")["path"].tolist()
+    plain = session_answer(cpu_session(fp32, job.threads))
     answers = Answers(plain, gate.logits["fp32"], temperature(metrics))
     found = compared_with_service(answers, cpu_session(service, job.threads), images, paths, crop)
     refuse(job.output.service, found.pop("reason"))
@@ -50,11 +50,11 @@ def main(job):
         log.info("%s agrees on %.2f %% of %d images", name, 100 * result["top1_agreement"], result["images"])
 
 
-def half_precision(fp32, gate, threads):
+def half_precision(fp32, gate):
     """The fp16 model and what the gate found of it: in 16-bit arithmetic, or else with 16-bit weights only."""
     for made_with, make in (("16-bit arithmetic", to_fp16), ("16-bit weights", with_fp16_weights)):
         model = make(fp32)
-        found = gate("fp16", session_answer(cpu_session(model, threads)))
+        found = gate("fp16", model)
         log.info("fp16, %s: agrees on %.2f %%", made_with, 100 * found["top1_agreement"])
         if found["recommended"]:
             break

@@ -7,7 +7,7 @@ import onnx
 import torch
 
 from florilegium.augment import evaluation_view
-from florilegium.devices import DeviceImages, prepare_process
+from florilegium.devices import DeviceImages
 from florilegium.files import read_json, write_json
 from florilegium.int8_remedies import Remedies, search
 from florilegium.manifest import Manifest
@@ -19,7 +19,7 @@ from florilegium.step import log, run_step
 
 
 def main(job):
-    prepare_process(job.threads)
+    torch.set_num_threads(max(1, job.threads))
     model, settings = onnx.load(job.input.model), job.params.settings
     texts = description_of(model)
     crop, train_on = json.loads(texts["preprocessing"])["size"], json.loads(texts["run"])["settings"]["train_on"]
@@ -27,9 +27,10 @@ def main(job):
     manifest = Manifest(job.input.manifest, job.input.dataset, seed, train_on)
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("val")), torch.device("cpu"))
     with np.load(job.input.logits) as stored:
-        gate = Gate(stored["torch"], images, manifest.labels("val"), crop, settings["int8_max_loss"])
+        reference = stored["torch"]
+    gate = Gate(reference, images, manifest.labels("val"), crop, job.threads, settings["int8_max_loss"])
     views = training_views(job.input.pixels, manifest, settings["calibration_images"], crop, seed)
-    best, found, tried = search(Remedies(model, views), lambda answer: gate("int8", answer))
+    best, found, tried = search(Remedies(model, views), lambda model: gate("int8", model))
     save(job.output.model, best.model, texts, "int8", found["reason"])
     check = read_json(job.input.check)
     check["formats"]["int8"] = found | {"made_with": best.name, "calibration_images": len(views)}

@@ -20,7 +20,7 @@ import onnx
 from florilegium.calibration import probabilities
 from florilegium.int8_graph import blocks, corrected_biases, ends, prepared, quantized
 from florilegium.int8_ranges import channel_means, pieces, ranges
-from florilegium.onnx_gate import Answer, session_answer
+from florilegium.onnx_gate import session_answer
 from florilegium.onnx_sessions import cpu_session
 
 log = logging.getLogger(__name__)
@@ -121,20 +121,20 @@ def divergence(reference: np.ndarray, logits: np.ndarray) -> float:
 
 
 def search(
-    candidates: Iterable[Candidate], gate: Callable[[Answer], Mapping[str, Any]]
+    candidates: Iterable[Candidate], gate: Callable[[onnx.ModelProto], Mapping[str, Any]]
 ) -> tuple[Candidate, dict[str, Any], list[dict[str, Any]]]:
     """The first candidate that passes; when none does, the one with the best top-1.
 
     Args:
         candidates: in the order in which they are tried.
-        gate: gives `top1` of an engine, and `reason`, empty when it passes.
+        gate: gives `top1` of a model, and `reason`, empty when it passes.
 
     Returns:
         The candidate, what the gate found of it, and what was tried: name, top1, divergence and layers in fp32 of each.
     """
     tried, best = [], None
     for candidate in candidates:
-        found = dict(gate(session_answer(cpu_session(candidate.model, threads=1))))
+        found = dict(gate(candidate.model))
         tried.append(
             {
                 "remedy": candidate.name,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 
@@ -14,6 +15,7 @@ from florilegium.calibration import probabilities
 from florilegium.devices import DeviceImages
 from florilegium.inference import batches
 from florilegium.onnx_export import INPUT
+from florilegium.onnx_sessions import cpu_session
 
 AGREEMENT = {"fp32": 0.999, "fp16": 0.995}  # share of the images on which torch names the same class, at least
 SAME = 1e-3  # largest difference of a probability that is arithmetic and nothing else
@@ -38,7 +40,15 @@ def logits_of(answer: Answer, images: DeviceImages, crop: int) -> np.ndarray:
 class Gate:
     """The images of a split, what torch says of them, and what a file may differ by."""
 
-    def __init__(self, reference: np.ndarray, images: DeviceImages, labels: np.ndarray, crop: int, max_loss: float = 0):
+    def __init__(
+        self,
+        reference: np.ndarray,
+        images: DeviceImages,
+        labels: np.ndarray,
+        crop: int,
+        threads: int,
+        max_loss: float = 0.0,
+    ):
         """Keep what every file is compared with.
 
         Args:
@@ -46,19 +56,23 @@ class Gate:
             images: n pictures.
             labels: (n,) their classes.
             crop: side of the view.
+            threads: of onnxruntime.
             max_loss: top-1 that int8 may lose, a share.
         """
         self._reference, self._images, self._labels = reference, images, labels
-        self._crop, self._max_loss = crop, max_loss
+        self._crop, self._threads, self._max_loss = crop, threads, max_loss
         self.logits: dict[str, np.ndarray] = {}  # what the last file of each format said
         index = torch.arange(max(BATCHES)) % len(images)  # images come again where a split has fewer
         self._few = evaluation_view(images.batch(index), crop).numpy()
 
-    def __call__(self, name: str, answer: Answer) -> dict[str, Any]:
+    def __call__(self, name: str, model: onnx.ModelProto) -> dict[str, Any]:
         """What a file of the format `name` does: accuracies, differences, whether to recommend it, else why not."""
+        answer = session_answer(cpu_session(model, self._threads))
         self.logits[name] = logits_of(answer, self._images, self._crop)
         found = compared(self._reference, self.logits[name], self._labels)
-        found["batch_difference"] = batch_difference(answer, self._few)
+        del answer  # and its memory: a batch of 64 of the larger networks takes gigabytes
+        careful = session_answer(cpu_session(model, self._threads, hoard=False))
+        found["batch_difference"] = batch_difference(careful, self._few)
         reason = verdict(name, found, self._max_loss)
         return found | {"recommended": not reason, "reason": reason}
 

@@ -129,18 +129,11 @@ def candidate(name, divergence=0.0):
     return Candidate(name, divergence=divergence, kept=("conv",) if name == "c" else ())
 
 
-@pytest.fixture
-def sessions(monkeypatch):
-    """The search without onnxruntime: a model is its own answer."""
-    monkeypatch.setattr(int8_remedies, "cpu_session", lambda model, threads: model)
-    monkeypatch.setattr(int8_remedies, "session_answer", lambda session: session)
-
-
 def gate(top1, limit):
-    """A gate that knows each candidate's top-1 by its model."""
+    """A gate that knows each candidate's top-1 by its model, here a name."""
 
-    def judge(answer):
-        value = top1[answer]
+    def judge(model):
+        value = top1[model]
         return {"top1": value, "top1_agreement": value, "reason": "" if value >= limit else f"only {value}"}
 
     return judge
@@ -150,7 +143,6 @@ def candidates(names):
     return (dataclasses.replace(candidate(name), model=name) for name in names)
 
 
-@pytest.mark.usefixtures("sessions")
 def test_remedies_are_tried_in_order_until_one_passes_and_each_is_recorded():
     top1, asked = {"a": 0.7, "b": 0.8, "c": 0.9, "d": 1.0}, []
     watched = (asked.append(each.name) or each for each in candidates("abcd"))
@@ -164,7 +156,6 @@ def test_remedies_are_tried_in_order_until_one_passes_and_each_is_recorded():
     ]
 
 
-@pytest.mark.usefixtures("sessions")
 def test_when_none_passes_the_best_is_kept_with_its_reason():
     best, found, tried = search(candidates("abcd"), gate({"a": 0.7, "b": 0.85, "c": 0.8, "d": 0.6}, 0.9))
     assert (best.name, found["reason"]) == ("b", "only 0.85")
