@@ -26,7 +26,8 @@ from florilegium.errors import UserError
 from florilegium.style import looks
 from loopback import HOST, LoopbackOnly, free_port
 
-os.environ.setdefault("NICEGUI_STORAGE_PATH", tempfile.mkdtemp(prefix="florilegium-app-"))  # not in the project
+STORAGE = tempfile.TemporaryDirectory(prefix="florilegium-app-")  # not in the project, and gone at the end
+os.environ.setdefault("NICEGUI_STORAGE_PATH", STORAGE.name)
 from nicegui import app, events, run, ui  # noqa: E402
 
 LARGEST = 20_000_000  # bytes of a photograph

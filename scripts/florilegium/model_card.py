@@ -107,7 +107,7 @@ def hardest(per_class: pd.DataFrame) -> list[dict[str, Any]]:
 def file_facts(path: Path, check: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Any]:
     """Of one exported file: name, format, size, digest, how it agrees with torch, its speed, whether to use it."""
     format_, takes = FORMATS[path.name]
-    agreement = check.get("formats", {}).get(format_, {})
+    agreement = (check.get("formats", {}) | {"service": check.get("service", {})}).get(format_, {})
     if format_ == "fp32":
         agreement = {"top1": check["val_top1_onnx"], "top1_agreement": check["top1_agreement"]} | agreement
     speed = cost.get("formats", {}).get(format_, {})

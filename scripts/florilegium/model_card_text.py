@@ -170,12 +170,13 @@ def files(facts: Facts) -> str:
         ]
         for file in facts["files"]
     ]
-    heads = ["file", "takes, gives", "size", "validation top-1", "same top-1 as torch", "one picture", "recommended"]
+    heads = ["file", "takes, gives", "size", "validation top-1", "same answer", "one picture", "recommended"]
     return f"""## Files
 
 {table(heads, rows)}
 
-"One picture" is the median on one thread. `model.onnx`: {facts["cost"]["latency_ms"]:.1f} ms
+"Same answer": the share of the validation images to which it gives the class that torch gives (the service file: that
+`model.onnx` gives). "One picture" is the median on one thread. `model.onnx`: {facts["cost"]["latency_ms"]:.1f} ms
 ({cell(facts["cost"]["latency_conditions"])})."""
 
 

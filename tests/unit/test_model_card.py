@@ -111,9 +111,10 @@ def test_a_file_that_is_not_recommended_is_marked_with_its_reason_and_left_out_o
     names = ("model.onnx", "model.fp16.onnx", "model.int8.onnx", "model.service.onnx")
     formats = {"fp32": {"top1": 0.901, "top1_agreement": 1.0, "recommended": True, "reason": ""}, "int8": INT8}
     speed = {"formats": {"int8": {"p50_ms_1thread": 4.2}}}
-    found = facts(names, cost=speed, check={"formats": formats})
+    found = facts(names, cost=speed, check={"formats": formats, "service": {"top1_agreement": 0.99}})
     row = next(line for line in as_markdown(found).splitlines() if line.startswith("| `model.int8.onnx`"))
     assert "**not recommended:** loses 20.1 points of top-1" in row and "| 75.00 % | 4.2 ms |" in row
+    assert [file["top1_agreement"] for file in found["files"]] == [1.0, None, 0.75, 0.99]
     usable = [file["name"] for file in found["files"] if file["recommended"]]
     assert usable == ["model.onnx", "model.fp16.onnx", "model.service.onnx"]
     text = readme(found, usable, {"numpy": "2.4.6"})
