@@ -7,10 +7,11 @@ activations MobileNetV2 took 1.8 times as long.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,23 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     made = copy.deepcopy(model)
     _name_pooling(made.graph)
     made = tidied(made)
-    for quiet in ("root", "onnxruntime.quantization.shape_inference"):
-        logging.getLogger(quiet).setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quiet("", "onnxruntime.quantization.shape_inference"):
         path = Path(folder) / "prepared.onnx"
         quant_pre_process(made, path)
         return onnx.load(path)
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Loggers, the empty name is the root's, say nothing less than errors for a while."""
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _name_pooling(graph: onnx.GraphProto) -> None:
