@@ -54,6 +54,7 @@ def steps_in(text):
     if text.startswith("nothing"):
         return set()
     found = {step for name in re.findall(r"from `(\w+)`", text) for step in following(name)}
+    found -= set(re.findall(r"without `(\w+)`", text))
     return found | set(re.findall(r"`(\w+)` at its size", text)) | {"provenance"}
 
 
