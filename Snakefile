@@ -35,6 +35,7 @@ localrules:
     all,
     audit,
     bundle,
+    compare_formats,
     model_card,
     plot_data,
     plot_explanations,

@@ -2,7 +2,7 @@
 
 import pytest
 import slurm_cluster
-from cluster_runs import ClusterCheckout
+from cluster_runs import RUN, ClusterCheckout
 
 from support import skip_or_fail
 
@@ -27,5 +27,7 @@ def checkout(tmp_path_factory):
 @pytest.fixture(scope="session")
 def whole_run(cluster, checkout):
     """The jobs and the notes of a run to the comparison, which takes every rule that is not local."""
-    jobs = checkout.run("--", "results/comparison/table.html", "results/comparison/figures/accuracy.png")
+    targets = [f"results/comparison/figures/{name}.png" for name in ("accuracy", "choice")]
+    targets += [f"{RUN.format(seed)}/{name}" for seed in (1, 2, 3) for name in ("robustness.csv", "explanations.npz")]
+    jobs = checkout.run("--", "results/comparison/table.html", *targets)
     return jobs, checkout.notes()
