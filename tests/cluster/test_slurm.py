@@ -11,19 +11,9 @@ from slurm_processes import environment
 SEEDS = [1, 2, 3]
 GPU_STEPS = ("extract_features", "fine_tune", "evaluate", "robustness", "explain")
 LOCAL_RULES = (
-    *(
-        "all",
-        "audit",
-        "bundle",
-        "compare_formats",
-        "model_card",
-        "plot_data",
-        "plot_explanations",
-        "plot_gallery",
-        "plot_robustness",
-    ),
-    *("plot_run", "provenance", "start_page", "download_flowers102", "download_weights"),
-    *("lesson_comparison", "lesson_data", "lesson_network", "render_lesson"),
+    *("all", "audit", "bundle", "choose", "compare_formats", "model_card", "plot_choice", "plot_data"),
+    *("plot_explanations", "plot_gallery", "plot_robustness", "plot_run", "provenance", "start_page"),
+    *("lesson_comparison", "lesson_data", "lesson_network", "render_lesson", "download_flowers102", "download_weights"),
 )
 WHERE_AM_I = """
 import os
@@ -42,7 +32,7 @@ JOBS = {  # rule or group -> how many, and the rules in it
     "robustness": (3, ["robustness"]),
     "explain": (3, ["explain"]),
     "export": (3, ["export_onnx", "quantize", "measure_cost"]),
-    "comparison": (1, ["compare", "compare_pairs", "choose", "plot_choice", "plot_comparison"]),
+    "comparison": (1, ["compare", "compare_pairs", "plot_comparison"]),
 }
 
 
