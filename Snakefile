@@ -24,6 +24,7 @@ include: "rules/serving.smk"
 include: "rules/comparison.smk"
 include: "rules/selection.smk"
 include: "rules/report.smk"
+include: "rules/lesson_files.smk"
 include: "rules/lessons.smk"
 
 

@@ -1,12 +1,10 @@
 # Serving: needs a run's ONNX files and its numbers; makes its model card, and one zip to hand on.
 
 BUNDLE = f"{RUN}/{{recipe}}-{{architecture}}-seed{{seed}}.zip"
-
-
-def exported_models():
-    """Every ONNX file that the rules above write for a run."""
-    paths = [str(path) for rule in workflow.rules for path in rule.output]
-    return [path for path in paths if path.endswith(".onnx")]
+MODELS = [
+    f"{RUN}/{name}.onnx"
+    for name in ("model", "model.fp16", "model.int8", "model.service")
+]
 
 
 rule model_card:
@@ -16,7 +14,7 @@ rule model_card:
         per_class=f"{RUN}/per_class.csv",
         cost=f"{RUN}/cost.json",
         check=f"{RUN}/onnx_check.json",
-        models=exported_models(),
+        models=MODELS,
         library=library("model_card"),
     output:
         card=f"{RUN}/model_card.md",
@@ -35,7 +33,7 @@ rule bundle:
     input:
         card=f"{RUN}/model_card.md",
         json=f"{RUN}/model_card.json",
-        models=exported_models(),
+        models=MODELS,
         predict="scripts/predict.py",
         library=library("bundle"),
     output:
