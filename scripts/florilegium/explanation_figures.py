@@ -22,6 +22,7 @@ PANELS = {  # corruption -> title of its panel, with what its numbers are
     "crop": "crop: % of each side kept",
 }
 WRONG = (255, 31, 168)  # frames of what was named wrong; no architecture has this colour
+PERCENT = "\N{NO-BREAK SPACE}%"
 COLUMNS = 6  # pictures in a row of the Grad-CAM figure
 CELLS, CELL_PIXELS, GAP = 22, 64, 3  # of the picture map: places along a side at most, pixels of one, white around it
 
@@ -36,13 +37,14 @@ def robustness(table, title, weights, colour=style.INK, pretrained=True):
     for panel, (name, rows) in zip(panels.flat, damaged, strict=True):
         sides = 100 * np.array([rows["top1"] - rows["top1_low"], rows["top1_high"] - rows["top1"]]).clip(0)
         face = colour if pretrained else "white"
-        shape = {"marker": "o", "markerfacecolor": face, "mew": 2, "capsize": 4}
+        shape = {"marker": "o", "markersize": 6, "markerfacecolor": face, "mew": 2, "capsize": 5}
         panel.errorbar(rows["strength"], 100 * rows["top1"], sides, color=colour, **shape)
         panel.axhline(100 * whole["top1"], color=style.INK, linestyle="--", linewidth=1.5)
         panel.set_title(PANELS[name], fontsize=12)
         panel.set_xticks(rows["strength"], [re.search(r"[\d.]+", level)[0] for level in rows["level"]])
         panel.set(xlim=(0.6, 3.4), ylim=(0, 102))
-    figure.supylabel("top-1 (%)", size=13)
+    for panel in panels[:, 0]:
+        panel.set_ylabel("top-1 (%)")
     return figure
 
 
@@ -54,11 +56,16 @@ def _nothing(title, reason):
     return figure
 
 
-def lit(picture, heat):
-    """A picture in colour where `heat` (any size, 0 or more) is greatest, pale grey where there is none."""
+def _light(picture, heat):
+    """`heat` (any size, 0 or more) at the size of a picture, the greatest 1."""
     most = float(heat.max())
     small = Image.fromarray((heat / most if most > 0 else heat).astype(np.float32))
-    light = np.asarray(small.resize(picture.shape[1::-1], Image.Resampling.BILINEAR))[:, :, None].clip(0, 1)
+    return np.asarray(small.resize(picture.shape[1::-1], Image.Resampling.BILINEAR)).clip(0, 1)
+
+
+def lit(picture, heat):
+    """A picture in colour where `heat` (any size, 0 or more) is greatest, pale grey where there is none."""
+    light = _light(picture, heat)[:, :, None]
     pale = 0.3 * picture.mean(axis=2, keepdims=True) + 0.7 * 255
     return (light * picture + (1 - light) * pale).round().astype(np.uint8)
 
@@ -74,19 +81,19 @@ def grad_cam(found, pictures, class_names, title, weights):
     keys = ("cam_predicted", "cam_true", "cam_probability", "cam_probability_of_true")
     rows = zip(pictures, found["heat_predicted"], found["heat_true"], *(found[key] for key in keys), strict=True)
     for picture, heat, heat_of_true, named, true, sure, sure_of_true in rows:
-        cells = [(picture, class_names[true])]
+        cells, texts = [(picture, None, class_names[true])], [style.clip(class_names[i], 28) for i in (named, true)]
         if named == true:
-            blocks["named right"] += [*cells, (lit(picture, heat), f"{100 * sure:.0f} %")]
+            blocks["named right"] += [*cells, (picture, heat, f"{100 * sure:.0f}{PERCENT}")]
             continue
-        cells += [(lit(picture, heat), f"for {class_names[named]}, {100 * sure:.0f} %")]
-        cells += [(lit(picture, heat_of_true), f"for {class_names[true]}, {100 * sure_of_true:.0f} %")]
+        for shown, text, share in zip((heat, heat_of_true), texts, (sure, sure_of_true), strict=True):
+            cells.append((picture, shown, f"for {text}, {100 * share:.0f}{PERCENT}"))
         blocks["named wrong"] += cells
     blocks = {text: cells for text, cells in blocks.items() if cells}
     rows = sum(-(-len(cells) // COLUMNS) for cells in blocks.values())
     side = found["heat_true"].shape[-1]
     note = f"Grad-CAM of layer {found['cam_layer']} ({side} × {side} places); photographs drawn by class"
-    note += f"\nweights {weights}"
-    figure, panels = style.new_figure(12, 2.65 * rows + 1.2, title, note, rows, COLUMNS, squeeze=False)
+    note += f"\ncoloured: what counted; line: half of the strongest; weights {weights}"
+    figure, panels = style.new_figure(12, 2.4 * rows + 1.2, title, note, rows, COLUMNS, squeeze=False)
     row = 0
     for text, cells in blocks.items():
         panels[row, 0].set_ylabel(text, fontsize=13, weight="bold")
@@ -98,8 +105,10 @@ def grad_cam(found, pictures, class_names, title, weights):
 
 
 def _pictures(panels, cells):
-    for panel, (picture, text) in zip(panels, cells, strict=False):
-        panel.imshow(picture)
+    for panel, (picture, heat, text) in zip(panels, cells, strict=False):
+        panel.imshow(picture if heat is None else lit(picture, heat))
+        if heat is not None and heat.max() > heat.min():
+            panel.contour(_light(picture, heat), [0.5], colors=style.INK, linewidths=1.3)
         panel.set_title(style.wrap(style.clip(text, 40), 20), fontsize=11)
 
 
@@ -114,18 +123,19 @@ def first_filters(found, title, weights):
     if not found["filter_layer"]:
         return _nothing(title, f"No filters to show: {found['filter_reason']}.")
     filters = np.asarray(found["filters"]).transpose(0, 2, 3, 1)
-    count, side = len(filters), filters.shape[1]
+    count, side = filters.shape[:2]
+    size = f"{side} × {filters.shape[2]} pixels"
     shown = 0.5 + filters / (2 * np.maximum(np.abs(filters).max(axis=(1, 2, 3), keepdims=True), 1e-12))
-    columns = 8 if count <= 40 else 16
-    rows = -(-count // columns)
-    gap = max(1, side // 5)
+    rows = -(-count // (columns := 8 if count <= 40 else 16))
+    large = -(-24 // side)  # pixels for each weight, so that a gap can be narrower than one
+    side, gap, shown = side * large, 3, shown.repeat(large, 1).repeat(large, 2)
     canvas = np.ones((rows * (side + gap) - gap, columns * (side + gap) - gap, 3))
     for i, picture in enumerate(shown):
         top, left = i // columns * (side + gap), i % columns * (side + gap)
         canvas[top : top + side, left : left + side] = picture
     total = found["filter_count"]
     some = f"{count} of {total}, those with the largest weights" if total > count else count
-    note = f"layer {found['filter_layer']}: {some} filters of {side} × {filters.shape[2]} pixels\nweights {weights}"
+    note = f"layer {found['filter_layer']}: {some} filters of {size}\nweights {weights}"
     figure, axes = style.new_figure(9, 9 * rows / columns + 1.5, title, note)
     axes.imshow(canvas, interpolation="nearest")
     _bare(axes)
@@ -140,14 +150,15 @@ def feature_maps(found, picture, title, weights):
     stages = [np.asarray(found[f"stage_{i}"]) for i in range(len(names))]
     columns = 1 + max(map(len, stages))
     note = f"left: the photograph with as many pixels as the maps beside it; light: strong\nweights {weights}"
-    figure, panels = style.new_figure(11, 1.65 * len(names) + 1.4, title, note, len(names), columns, squeeze=False)
+    figure, panels = style.new_figure(11, 1.45 * len(names) + 1.4, title, note, len(names), columns, squeeze=False)
     for row, name, maps in zip(panels, names, stages, strict=True):
         side = maps.shape[-1]
         coarse = Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR)
         row[0].imshow(coarse, interpolation="nearest")
         row[0].set_ylabel(f"{name}\n{side} × {side}", fontsize=12, rotation=0, ha="right", va="center")
         for panel, values in zip(row[1:], maps, strict=False):
-            panel.imshow(values, cmap="gray", interpolation="nearest")
+            low, high = np.quantile(values, (0.02, 0.98))  # a padded corner must not decide for the rest
+            panel.imshow(values, cmap="gray", interpolation="nearest", vmin=low, vmax=high)
         for panel in row:
             _bare(panel)
     return figure
@@ -181,9 +192,8 @@ def picture_map(found, chosen, pictures, title, weights):
             place[:] = WRONG
         place[GAP:-GAP, GAP:-GAP] = tile
     note = f"{len(chosen)} of {len(found['map_place'])} test images, one for each place; framed: named wrong\n"
-    note += (
-        f"nearest image in the features is of the same class: {100 * found['map_neighbours']:.0f} %\nweights {weights}"
-    )
+    neighbours = f"nearest image in the features is of the same class: {100 * found['map_neighbours']:.0f} %"
+    note += f"{neighbours}\nweights {weights}"
     figure, axes = style.new_figure(9, 9.9, title, note)
     axes.imshow(canvas)
     _bare(axes)

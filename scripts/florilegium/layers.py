@@ -119,7 +119,10 @@ def _output_of(network: nn.Module, name: str, view: Tensor) -> Tensor:
 
 
 def _liveliest(maps: Tensor, count: int) -> Tensor:
-    order = maps.flatten(1).std(dim=1).argsort(descending=True, stable=True)
+    flat = maps.flatten(1)
+    low, high = flat.quantile(0.02, dim=1, keepdim=True), flat.quantile(0.98, dim=1, keepdim=True)
+    # Clipped: otherwise channels would be chosen for what the padding does in the corners.
+    order = flat.clamp(low, high).std(dim=1).argsort(descending=True, stable=True)
     return maps[order[:count].sort().values].cpu().clone()
 
 

@@ -121,10 +121,23 @@ def test_grad_cam_shows_right_ones_with_one_heat_and_wrong_ones_with_two(count):
             expected.append((figures.lit(picture, found["heat_true"][i]), f"for {true}, 1 %"))
     for (shown, text), (picture, title) in zip(pictured(figure), expected, strict=True):
         assert text == title and (shown == picture).all()
+    outlined = [bool(panel.collections) for panel in figure.axes if panel.images]
+    assert outlined == [False, True] * 6 + [False, True, True] * 6, "half of the most, on the heats only"
     rows = {panel.get_subplotspec().rowspan.start: panel.get_ylabel() for panel in figure.axes if panel.get_ylabel()}
     assert rows == {0: "named right", 2: "named wrong"}
     assert says(figure, "layer4 (7 × 7 places)") and says(figure, f"weights {WEIGHTS}")
     assert overlapping_titles(figure) == []
+
+
+def test_the_outline_runs_where_a_place_counts_half_and_is_missing_where_nothing_does():
+    found, pictures = explained(3, right=2, wrong=0)
+    found["heat_predicted"] = np.zeros((2, 4, 4), np.float32)
+    found["heat_predicted"][0, :, 2:] = 5
+    panels = [panel for panel in figures.grad_cam(found, pictures, names(3), "a title", WEIGHTS).axes if panel.images]
+    (outline,) = panels[1].collections
+    (line,) = [path.vertices for path in outline.get_paths()]
+    np.testing.assert_allclose(line[:, 0], SIDE / 2 - 0.5, atol=0.5)
+    assert np.ptp(line[:, 1]) == SIDE - 1 and not panels[3].collections
 
 
 @pytest.mark.parametrize(("right", "wrong"), [(6, 0), (0, 4), (1, 1)])
@@ -153,13 +166,14 @@ def test_each_filter_is_scaled_by_its_largest_weight_around_grey(count, of, colu
     found = {"filter_layer": "conv1", "filters": filters, "filter_count": of}
     figure = figures.first_filters(found, "a title", WEIGHTS)
     ((canvas, _),) = pictured(figure)
-    step = 8  # seven pixels and a white one between
-    assert canvas.shape == (count // columns * step - 1, columns * step - 1, 3)
+    step = 31  # seven weights of four pixels, and three white ones between
+    assert canvas.shape == (count // columns * step - 3, columns * step - 3, 3)
     for i, weights in enumerate(filters):
         top, left = i // columns * step, i % columns * step
-        tile = canvas[top : top + 7, left : left + 7].transpose(2, 0, 1)
+        tile = canvas[top : top + 28 : 4, left : left + 28 : 4].transpose(2, 0, 1)
+        assert (canvas[top : top + 28, left : left + 28] == tile.transpose(1, 2, 0).repeat(4, 0).repeat(4, 1)).all()
         np.testing.assert_allclose(tile, 0.5 + weights / (2 * max(np.abs(weights).max(), 1e-9)), atol=1e-6)
-    assert (canvas[7::step] == 1).all() and (canvas[:, 7::step] == 1).all()
+    assert (canvas[28::step] == 1).all() and (canvas[:, 28::step] == 1).all()
     text = "layer conv1: 96 of 768, those with the largest weights" if of > count else f"layer conv1: {count} filters"
     assert says(figure, text) and says(figure, "7 × 7 pixels")
 

@@ -236,6 +236,15 @@ def test_a_network_without_such_filters_has_a_reason(network, reason):
     assert explain.filters(network) == {"filter_layer": "", "filter_reason": text}
 
 
+def test_one_bright_place_does_not_make_a_map_lively():
+    # As in a corner where the padding of many layers meets; here red in one pixel of 64, blue a little everywhere.
+    spot = view(red=[((0, 1), (0, 1))])
+    spot[:, 2] = torch.linspace(0, 0.3, SIDE)
+    assert spot[0, 0].std() > spot[0, 2].std()
+    ((_, maps),) = stage_maps(colour_network(), spot, 1)
+    assert torch.equal(maps[0], spot[0, 2])
+
+
 def test_of_very_many_filters_those_with_the_largest_weights_are_kept_in_their_order():
     network = nn.Sequential(nn.Conv2d(3, 100, 2))
     with torch.no_grad():
