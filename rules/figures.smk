@@ -1,4 +1,5 @@
 # Figures and their places in the report: name -> caption (a file of report/).
+from florilegium import lessons
 
 CATEGORIES = {
     "answer": "1 Answer",
@@ -11,15 +12,6 @@ CATEGORIES = {
 }
 
 COMPARISON = "results/comparison"
-
-# The networks of the course, which has expectations of them.
-COURSE = {
-    "efficientnet_b0",
-    "efficientnet_b3",
-    "mobilenet_v2",
-    "resnet18",
-    "resnet50",
-}
 
 RUN_FIGURES = {
     "learning_curves": "learning_curves",
@@ -56,24 +48,26 @@ COMPARISON_FIGURES = {
     "time_per_part": "time_per_part",
     "confusion_matrices": "confusion_matrices",
 }
+# Those figures of the comparison that are not in its own place.
+PLACES = {"differences": "reliability", "agreement": "reliability", "choice": "answer"}
 # Only where the configuration has something for them to show.
 if len(config["architectures"]) * len(config["recipes"]) > 1:
     COMPARISON_FIGURES["differences"] = "differences"
 if len(config["architectures"]) > 1 or len(config["seeds"]) > 1:
     COMPARISON_FIGURES |= {"agreement": "agreement", "ensembles": "ensembles"}
-if COURSE & {*config["architectures"]}:
+if {*lessons.COURSE} & {*config["architectures"]}:
     COMPARISON_FIGURES["expected"] = "expected"
 if {"efficientnet_b0", "efficientnet_b3"} <= {*config["architectures"]}:
     COMPARISON_FIGURES["scaling"] = "scaling"
 
 
-def in_report(path, caption, category, figure, **labels):
+def in_report(path, caption, category, figure):
     """A file with its place in the report."""
     return report(
         path,
         caption=f"../report/{caption}.rst",
         category=CATEGORIES[category],
-        labels={**labels, "figure": figure.replace("_", " ")},
+        labels={"figure": figure.replace("_", " ")},
     )
 
 
@@ -104,10 +98,9 @@ def figures_of_runs():
     return of_every_run([f"{RUN}/figures/{name}.png" for name in run_figures()])
 
 
-def comparison_figure(name, caption, category="comparison"):
+def comparison_figure(name, caption):
     """One figure of the comparison, with its place in the report."""
-    if name in ("differences", "agreement"):
-        category = "reliability"
+    category = PLACES.get(name, "comparison")
     return in_report(f"{COMPARISON}/figures/{name}.png", caption, category, name)
 
 

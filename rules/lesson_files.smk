@@ -1,5 +1,5 @@
 # Where the lessons lie, and what each of them reads.
-from florilegium import jupyter, lessons
+from florilegium import jupyter
 
 jupyter.use_this_python(workflow.basedir)
 

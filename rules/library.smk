@@ -13,13 +13,20 @@ def library(step):
     found = {script if script.exists() else notebook}
     waiting = list(found)
     while waiting:
-        tree = ast.parse(code_of(waiting.pop()))
-        for module in imported_modules(tree):
-            path = SCRIPTS / "florilegium" / f"{module}.py"
-            if path.exists() and path not in found:
-                found.add(path)
-                waiting.append(path)
+        new = imported_files(waiting.pop()) - found
+        found |= new
+        waiting.extend(new)
     return sorted(str(path.relative_to(workflow.basedir)) for path in found)
+
+
+@functools.cache  # every job reads the rules again, and most steps share most modules
+def imported_files(path):
+    """The modules of `florilegium` that a script, a module or the cells of a notebook import."""
+    tree = ast.parse(code_of(path))
+    modules = (
+        SCRIPTS / "florilegium" / f"{name}.py" for name in imported_modules(tree)
+    )
+    return {module for module in modules if module.exists()}
 
 
 def code_of(path):

@@ -38,7 +38,7 @@ rule plot_choice:
         selection=f"{COMPARISON}/selection.json",
         library=library("plot_choice"),
     output:
-        choice=comparison_figure("choice", "choice", "answer"),
+        choice=comparison_figure("choice", "choice"),
     log:
         f"{LOGS}/plot_choice.log",
     benchmark:

@@ -1,6 +1,7 @@
 """Planning is instant, and a step is re-run by exactly the modules that it loads."""
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -133,7 +134,13 @@ def test_plotting_and_comparing_import_no_torch(project):
 def library(project):
     """The function `library` of rules/library.smk, without Snakemake around it."""
     text = (project / "rules" / "library.smk").read_text(encoding="utf-8")
-    names = {"ast": ast, "json": json, "SCRIPTS": project / "scripts", "NOTEBOOKS": project / "notebooks"}
+    names = {
+        "ast": ast,
+        "functools": functools,
+        "json": json,
+        "SCRIPTS": project / "scripts",
+        "NOTEBOOKS": project / "notebooks",
+    }
     names["workflow"] = type("Workflow", (), {"basedir": str(project)})
     exec(compile(text[text.index("def library(") :], "library.smk", "exec"), names)
     return names["library"]
