@@ -7,7 +7,7 @@ from florilegium.files import read_json, written_whole
 from florilegium.manifest import Manifest
 from florilegium.pixels import Pixels
 from florilegium.step import run_step
-from florilegium.style import display_name
+from florilegium.style import run_title
 
 
 def main(job):
@@ -16,8 +16,7 @@ def main(job):
     pixels = Pixels(job.input.pixels, np.arange(len(manifest.table)))
     with np.load(job.input.explanations) as stored:
         found = {name: stored[name][()] for name in stored}
-    run = f"{display_name(about['architecture'])}, recipe {about['recipe']}, seed {about['seed']}"
-    weights, names = about["weights"], manifest.class_names
+    run, weights, names = run_title(about), about["weights"], manifest.class_names
     chosen = figures.nearest_to_cells(found["map_place"], figures.cells_for(len(found["map_place"])))
     mapped = pixels[found["map_row"][list(chosen.values())]]
     photograph = pixels[found["stage_row"]][0]

@@ -5,17 +5,15 @@ import pandas as pd
 from florilegium import explanation_figures as figures
 from florilegium.files import read_json, written_whole
 from florilegium.step import run_step
-from florilegium.style import display_name, looks
+from florilegium.style import looks, run_title
 
 
 def main(job):
     about = read_json(job.input.metrics)
     architecture = about["architecture"]
-    title = f"Robustness: {display_name(architecture)}, recipe {about['recipe']}, seed {about['seed']}"
-    title += ", trained on train + val" if about["val"] is None else ""
     figure = figures.robustness(
         pd.read_csv(job.input.robustness, keep_default_na=False),
-        title,
+        f"Robustness: {run_title(about)}",
         about["weights"],
         looks([architecture])[architecture].colour,
         about["pretrained"],

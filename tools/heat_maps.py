@@ -32,44 +32,23 @@ def overlay(checkpoint: Path, picture: Image.Image, class_name: str) -> Image.Im
 
 
 def heat_map(checkpoint: Path, picture: Image.Image, class_name: str) -> np.ndarray | None:
-    """Grad-CAM of a class, (height, width) from 0 to 1, of the last layer that still has places.
-
-    Source: Selvaraju et al., Grad-CAM, 2017 (arXiv:1610.02391), as captum computes it.
-    """
+    """Grad-CAM of a class, (height, width) from 0 to 1, of the last layer that still has places."""
     import torch
-    from captum.attr import LayerGradCam
 
     from florilegium.augment import evaluation_view
+    from florilegium.explanations import grad_cam
+    from florilegium.layers import cam_layer
 
     network, about = _loaded(checkpoint, checkpoint.stat().st_mtime_ns)
     crop = about["settings"]["crop"]
     square = picture.resize((crop, crop), Image.Resampling.BILINEAR)
     view = evaluation_view(torch.from_numpy(np.array(square))[None], crop)
-    layer = last_layer_with_places(network, view)
+    layer, _ = cam_layer(network, view, smallest=2)  # a coarse map is better than none
     if layer is None:
         return None
-    label = about["class_names"].index(class_name)
-    # Probabilities depend on how a logit differs from the others: of a logit alone, all of the map may be negative.
-    above_the_mean = LayerGradCam(lambda views: (logits := network(views)) - logits.mean(1, keepdim=True), layer)
-    heat = above_the_mean.attribute(view, target=label, relu_attributions=True)
-    heat = heat.detach()[0, 0].numpy()
+    label = torch.tensor([about["class_names"].index(class_name)])
+    heat = grad_cam(network, layer, view, label, torch.device("cpu"))[0].numpy()
     return (heat - heat.min()) / max(float(np.ptp(heat)), 1e-12)  # the same everywhere: nothing stands out
-
-
-def last_layer_with_places(network: Any, view: Any) -> Any:
-    """The module that is the last to return (1, channels, height, width) with more than one place; None without one."""
-    found, hooks = [], []
-
-    def remember(module: Any, _inputs: Any, output: Any) -> None:
-        if getattr(output, "ndim", 0) == 4 and min(output.shape[2:]) > 1:
-            found.append(module)
-
-    for module in network.modules():
-        hooks.append(module.register_forward_hook(remember))
-    network(view)
-    for hook in hooks:
-        hook.remove()
-    return found[-1] if found else None
 
 
 @functools.lru_cache(4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 # Of each cost: what it is, by what a value is multiplied, and its unit.
 COSTS = {
     "parameters": ("parameters", 1e-6, "M parameters"),
@@ -28,9 +30,9 @@ def _written(key: str, value: float, digits: int) -> str:
     return f"{scaled:.0f} {unit}" if scaled >= 10**digits else f"{scaled:.{digits}g} {unit}"
 
 
-def percent(share: float | None) -> str:
-    """A share as people read it."""
-    return "–" if share is None else f"{100 * share:.1f} %"
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as people read it; a dash where nothing was measured (None or not-a-number)."""
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f} %"
 
 
 def points(difference: float) -> str:

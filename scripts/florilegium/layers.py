@@ -54,23 +54,23 @@ def places(network: nn.Module, found: list[Output]) -> list[Output]:
     return [output for output in found if output.name in shown and output.calls == 1]
 
 
-def cam_layer(network: nn.Module, view: Tensor) -> tuple[str | None, str]:
-    """The last layer that gives maps of at least SMALLEST_MAP rows: the last such stage, else the last such layer.
+def cam_layer(network: nn.Module, view: Tensor, smallest: int = SMALLEST_MAP) -> tuple[str | None, str]:
+    """The last layer that gives maps of at least `smallest` rows: the last such stage, else the last such layer.
 
     Returns:
         Its dotted name and ""; or None and the reason in words.
     """
     found = outputs(network, view)
     once = [output for output in found if output.calls == 1]
-    maps = [output for output in places(network, found) if is_map(output.shape, SMALLEST_MAP)]
-    maps = maps or [output for output in once if is_map(output.shape, SMALLEST_MAP)]
+    maps = [output for output in places(network, found) if is_map(output.shape, smallest)]
+    maps = maps or [output for output in once if is_map(output.shape, smallest)]
     if not maps:
         side = f"{view.shape[-1]} x {view.shape[-1]} pixels"
-        return None, f"no layer gives maps of {SMALLEST_MAP} x {SMALLEST_MAP} or more at {side}"
+        return None, f"no layer gives maps of {smallest} x {smallest} or more at {side}"
     after = [output.shape for output in found[found.index(maps[-1]) + 1 :]]
     if any(len(shape) == 3 for shape in after):
         return None, f"after {maps[-1].name} it mixes patches as a sequence, and no later layer gives maps"
-    if any(_channels_last(shape) and shape[1] >= SMALLEST_MAP for shape in after):
+    if any(_channels_last(shape) and shape[1] >= smallest for shape in after):
         return None, f"after {maps[-1].name} its maps have the channels last, which Grad-CAM does not read"
     return maps[-1].name, ""
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
+
+from florilegium.amounts import percent
+from florilegium.calibration import probabilities
 
 METRICS = {
     "top1": "top-1",
@@ -17,11 +19,6 @@ METRICS = {
     "macro_recall": "macro recall",
     "macro_f1": "macro F1",
 }
-
-
-def percent(share: float | None) -> str:
-    """87.4 %, or a dash where nothing was measured."""
-    return "–" if share is None or pd.isna(share) else f"{100 * share:.1f} %"
 
 
 # What is compared with the lesson before: heading -> how the value is written, how a difference is.
@@ -78,7 +75,7 @@ def difference_table(before: Mapping[str, float], this: Mapping[str, float], nam
 
 def guesses(logits: np.ndarray, names: list[str], count: int = 5) -> list[tuple[str, float]]:
     """The first guesses for one photograph: names and probabilities, the surest first."""
-    shares = softmax(logits.astype(np.float64))
+    shares = probabilities(logits[None])[0]
     return [(names[label], float(shares[label])) for label in np.argsort(-logits, kind="stable")[:count]]
 
 

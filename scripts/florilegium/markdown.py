@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from florilegium.amounts import percent
+
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table."""
@@ -18,11 +20,6 @@ def with_interval(section: Mapping[str, Any], name: str) -> str:
     low, high = section.get(f"{name}_low"), section.get(f"{name}_high")
     interval = "" if low is None else f" ({100 * low:.1f} – {100 * high:.1f} %)"
     return percent(section[name]) + interval
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share in per cent; `–` when it is not known."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def numbers(values: Sequence[float]) -> str:

@@ -8,12 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from florilegium.amounts import percent
 from florilegium.style import display_name
-
-
-def _percent(share: float) -> str:
-    return "–" if pd.isna(share) else f"{100 * share:.1f} %"
-
 
 # Heading, how a value is shown, and what the heading means, by column of runs.csv.
 COLUMNS = {
@@ -25,12 +21,12 @@ COLUMNS = {
     "parameters": ("parameters", lambda v: f"{v / 1e6:.1f} M", "with the head for these classes"),
     "gmacs": ("GMACs", lambda v: f"{v:.2f}", "10^9 multiply-adds for one picture"),
     "file_mb": ("ONNX", lambda v: f"{v:.1f} MB", "size of model.onnx"),
-    "phase1_val_top1": ("val, phase 1", _percent, "best validation top-1 with a frozen backbone"),
-    "phase2_val_top1": ("val, phase 2", _percent, "best validation top-1 of the whole network"),
-    "test_top1": ("test top-1", _percent, "share of the test images named right"),
+    "phase1_val_top1": ("val, phase 1", percent, "best validation top-1 with a frozen backbone"),
+    "phase2_val_top1": ("val, phase 2", percent, "best validation top-1 of the whole network"),
+    "test_top1": ("test top-1", percent, "share of the test images named right"),
     "interval": ("95 % interval", str, "of test top-1: percentile bootstrap over the test images"),
-    "test_top5": ("test top-5", _percent, "right name among the first five"),
-    "test_mean_per_class": ("mean per class", _percent, "every class counts the same"),
+    "test_top5": ("test top-5", percent, "right name among the first five"),
+    "test_mean_per_class": ("mean per class", percent, "every class counts the same"),
     "test_macro_f1": ("macro F1", lambda v: f"{v:.3f}", "mean of the classes' F1"),
     "train_seconds": ("training", lambda v: f"{v / 60:.1f} min", "both phases"),
     "peak_memory_mb": ("peak memory", lambda v: f"{v / 1024:.1f} GiB", "of the training job"),

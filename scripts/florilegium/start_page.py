@@ -59,9 +59,8 @@ def start_page(
 def _row(row: Mapping[str, Any], chosen: Mapping[str, Any] | None, several_recipes: bool) -> list[str]:
     name = display_name(row["architecture"]) + (f", {row['recipe']}" if several_recipes else "")
     same = chosen and (chosen["recipe"], chosen["architecture"]) == (row["recipe"], row["architecture"])
-    val = None if pd.isna(row["val_top1"]) else row["val_top1"]
     cells = [
-        *(name, row["weights"], str(row["seeds"]), percent(val)),
+        *(name, row["weights"], str(row["seeds"]), percent(row["val_top1"])),
         f"{percent(row['test_top1'])} ({100 * row['test_top1_low']:.1f} – {100 * row['test_top1_high']:.1f})",
         *(percent(row["test_top5"]), percent(row["test_mean_per_class"]), f"{row['parameters'] / 1e6:.3g} M"),
         *(amount("file_mb", row["file_mb"]), amount("latency_ms", row["latency_ms"])),

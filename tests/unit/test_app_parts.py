@@ -13,6 +13,7 @@ import serving
 from florilegium.checkpoints import save_checkpoint
 from florilegium.errors import UserError
 from florilegium.files import write_json
+from florilegium.layers import cam_layer
 from florilegium.networks import build_network, head_name
 
 
@@ -66,7 +67,7 @@ def test_the_overlay_has_the_shape_of_the_photograph_and_not_of_the_square(check
 
 def test_a_network_that_keeps_no_places_has_no_heat_map():
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2))
-    assert heat_maps.last_layer_with_places(network, torch.zeros(1, 3, 2, 2)) is None
+    assert cam_layer(network, torch.zeros(1, 3, 2, 2), smallest=2)[0] is None
 
 
 def test_a_port_that_is_taken_is_passed_over():
