@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -83,14 +83,15 @@ def comparison_page(runs: pd.DataFrame, selection: dict, dataset: dict) -> str:
     content = f"""<h1>{escape(selection["headline"])}</h1>
 {said}
 <p class="note">{len(dataset["class_names"])} classes; images: {_images(dataset, runs)}.
-{_chosen_by(runs)} Test was read once per run, for this table.{_random_note(runs)}</p>
+{chosen_by(runs)} Test was read once per run, for this table.{_random_note(runs)}</p>
 <div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table></div>"""
     return page("Comparison of the networks", content)
 
 
-def _chosen_by(runs: pd.DataFrame) -> str:
+def chosen_by(runs: pd.DataFrame) -> str:
+    """What validation chose; `runs` may be runs.csv or architectures.csv."""
     trained_on_both = runs["val_top1"].isna()
     text = "Validation chose every checkpoint and the network." if not trained_on_both.all() else ""
     if trained_on_both.any():
@@ -98,12 +99,19 @@ def _chosen_by(runs: pd.DataFrame) -> str:
     return text.strip()
 
 
-def _images(dataset: dict, runs: pd.DataFrame) -> str:
+def counted(dataset: Mapping[str, Any]) -> str:
+    """How many images each split has; with folds, train and val are cut from the same ones."""
     counts = dataset["images"]
+    if dataset.get("folds"):
+        return f"{counts['train'] + counts['val']} train + val, {counts['test']} test"
+    return ", ".join(f"{counts[split]} {split}" for split in ("train", "val", "test"))
+
+
+def _images(dataset: dict, runs: pd.DataFrame) -> str:
     if not dataset.get("folds"):
-        return ", ".join(f"{counts[split]} {split}" for split in ("train", "val", "test"))
+        return counted(dataset)
     return (
-        f"{counts['train'] + counts['val']} train + val, {counts['test']} test. Protocol: "
+        f"{counted(dataset)}. Protocol: "
         f"{escape(dataset['protocol'])}; these runs hold out {runs['fold'].nunique()} of {dataset['folds']} folds"
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from florilegium.amounts import amount, percent
-from florilegium.pages import plain_table
+from florilegium.pages import chosen_by, counted, plain_table
 from florilegium.style import display_name
 
 # The report's own style sheet knows nothing of our tables.
@@ -79,10 +79,10 @@ def _random(architectures: pd.DataFrame) -> str:
 
 
 def _about(architectures: pd.DataFrame, dataset: Mapping[str, Any]) -> str:
-    images, over = dataset["images"], " and ".join(architectures["interval_over"].unique())
+    over = " and ".join(architectures["interval_over"].unique())
     return (
-        f"{len(dataset['class_names'])} classes; {images['train']} training, {images['val']} validation and "
-        f"{images['test']} test images; protocol: {escape(' / '.join(architectures['protocol'].unique()))}. Intervals "
-        f"are over {escape(over)}. Latency: one photograph through the ONNX file on one thread of this machine. "
-        "Validation chose every checkpoint and the network; the test images were read once per run."
+        f"{len(dataset['class_names'])} classes; images: {counted(dataset)}; protocol: "
+        f"{escape(' / '.join(architectures['protocol'].unique()))}. Intervals are over {escape(over)}. Latency: one "
+        f"photograph through the ONNX file on one thread of this machine. {chosen_by(architectures)} The test images "
+        "were read once per run."
     )
