@@ -23,7 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from florilegium.augment import draw, train_view
 from florilegium.devices import FORMATS, Arithmetic, bf16_gain, choose_arithmetic, choose_device, prepare_process
-from florilegium.fine_tuning import Stepper, parameter_groups
+from florilegium.fine_tuning import parameter_groups
+from florilegium.stepper import Stepper
 
 PRODUCT_SIDE = 2048
 LAYOUTS = {"channels-last": torch.channels_last, "NCHW": torch.contiguous_format}

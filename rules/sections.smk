@@ -64,6 +64,7 @@ def fine_tune_settings(wildcards):
         "augmentation",
         "batch_size",
         "crop",
+        "decay_norms",
         "dropout",
         "early_stopping",
         "label_smoothing",

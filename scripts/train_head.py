@@ -9,7 +9,7 @@ from florilegium.checkpoints import run_metadata, save_checkpoint, save_history
 from florilegium.devices import prepare_process
 from florilegium.errors import UserError
 from florilegium.files import file_digest, read_json
-from florilegium.head import train_head
+from florilegium.head import solve_head, train_head
 from florilegium.locks import only_writer
 from florilegium.manifest import Manifest
 from florilegium.networks import build_network, head_dropout, head_name, load_backbone
@@ -59,14 +59,18 @@ def train(job, manifest: Manifest, progress: Progress):
     train_set = (np.load(job.input.train, mmap_mode="r"), torch.from_numpy(manifest.labels("train")))
     val_set = (torch.from_numpy(np.load(job.input.val)), torch.from_numpy(manifest.labels("val")))
     judges = val_set if manifest.validates else None
-    outcome = train_head(head, head_dropout(network), train_set, judges, settings, seed, progress)
+    solves = settings["phase1"]["solver"] == "logistic"
+    if solves:
+        outcome = solve_head(head, train_set, judges, settings)
+    else:
+        outcome = train_head(head, head_dropout(network), train_set, judges, settings, seed, progress)
     head.load_state_dict(outcome.best_state)
     features = read_json(job.input.report)
     seconds = {"phase1": outcome.seconds + features["seconds"]}
     metadata = run_metadata(job.wildcards, settings, manifest, {"phase1": features["arithmetic"]})
     metadata |= {"training": progress.fingerprint}
     metadata |= {"phase": 1, "epoch": outcome.best_epoch, "val_top1": outcome.val_top1, "seconds": seconds}
-    metadata |= {"epochs": {"phase1": outcome.epochs(settings["phase1"]["epochs"])}}
+    metadata |= {"epochs": {"phase1": outcome.epochs(1 if solves else settings["phase1"]["epochs"])}}
     save_checkpoint(job.output.checkpoint, network.state_dict(), metadata)
     save_history(job.output.history, outcome.history)
     progress.discard()

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from florilegium.warps import further_draws
 
 # ImageNet channel statistics, as torchvision's weights were trained with.
 MEAN = (0.485, 0.456, 0.406)
@@ -36,11 +38,15 @@ class Draw:
     saturation: Tensor  # (n,) factor
     hue: Tensor  # (n,) share of the colour circle
     order: Tensor  # (n, 4) the order of brightness 0, contrast 1, saturation 2, hue 3
+    # (n, 2, 3) where views come from in the whole picture, for affine_grid; None: from the crop, as drawn above.
+    warp: Tensor | None = None
+    border: str = "zeros"  # grid_sample's padding_mode of the warp
 
     def to(self, device: torch.device) -> Draw:
         """The same draw on a device, without waiting for the copies."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Draw(**{name: part.to(device, non_blocking=True) for name, part in parts.items()})
+        moved = {n: part.to(device, non_blocking=True) for n, part in parts.items() if isinstance(part, Tensor)}
+        return Draw(**{**parts, **moved})
 
 
 def draw(count: int, side: int, crop: int, settings: Mapping[str, float], generator: torch.Generator) -> Draw:
@@ -63,7 +69,7 @@ def draw(count: int, side: int, crop: int, settings: Mapping[str, float], genera
     def offset() -> Tensor:
         return torch.randint(0, side - crop + 1, (count,), generator=generator)
 
-    return Draw(
+    drawn = Draw(
         top=offset(),
         left=offset(),
         flip=torch.rand(count, generator=generator) < settings["horizontal_flip"],
@@ -74,6 +80,7 @@ def draw(count: int, side: int, crop: int, settings: Mapping[str, float], genera
         hue=uniform(-settings["hue"], settings["hue"]),
         order=torch.rand(count, 4, generator=generator).argsort(dim=1),
     )
+    return replace(drawn, **further_draws(drawn, side, crop, settings, generator))
 
 
 def train_view(images: Tensor, crop: int, drawn: Draw) -> Tensor:
@@ -90,9 +97,10 @@ def train_view(images: Tensor, crop: int, drawn: Draw) -> Tensor:
     device = images.device
     drawn = drawn.to(device)
     # Crop first: what the warp then finds outside is black, as after RandomCrop and RandomRotation.
-    planes = _cropped(images, crop, drawn).to(torch.float32)
-    grid = _grid(drawn, crop)
-    views = functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    whole = drawn.warp is not None
+    planes = (images.permute(0, 3, 1, 2) if whole else _cropped(images, crop, drawn)).to(torch.float32)
+    grid = functional.affine_grid(drawn.warp, [len(images), 3, crop, crop], False) if whole else _grid(drawn, crop)
+    views = functional.grid_sample(planes, grid, mode="bilinear", padding_mode=drawn.border, align_corners=False)
     flat = views.flatten(2)
     matrix, shift = _colours(drawn, flat.mean(dim=2) / 255)
     mean = torch.tensor(MEAN, device=device).view(1, 3, 1)

@@ -122,6 +122,12 @@ def _check_run(config: dict[str, Any], recipe: str, architecture: str) -> None:
             f"{key}.crop: {settings['crop']} (for {architecture}) is larger than resize {settings['resize']}; "
             f"expected at most resize"
         )
+    first = settings["phase2"]["first_crop"]
+    if first is not None and first > settings["crop"]:
+        raise UserError(
+            f"{key}.phase2.first_crop: {first} (for {architecture}) is larger than crop {settings['crop']}; expected "
+            f"at most crop, or null"
+        )
     images = known_training_images(config["dataset"], settings["train_on"])
     if images is not None and settings["batch_size"] > images:
         raise UserError(

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from tqdm import tqdm
 
-from florilegium.activations import make_activations_lean
-from florilegium.augment import draw, train_view
-from florilegium.devices import Arithmetic, DeviceImages, is_out_of_memory
+from florilegium.augment import draw, evaluation_view, train_view
+from florilegium.averaging import Averaged, reestimate_batch_norm
+from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.epoch_sums import EpochSums
-from florilegium.errors import UserError
-from florilegium.inference import evaluation_outputs, torch_engine
+from florilegium.inference import batches, evaluation_outputs, torch_engine
+from florilegium.mixing import mix
 from florilegium.networks import head_name, stages
 from florilegium.outcome import Fit
-from florilegium.part_times import part_clock
 from florilegium.progress import Progress
+from florilegium.schedules import Schedule
 from florilegium.seeds import epoch_order, generator
-from florilegium.training import epoch_batches, fit, loss_and_top1
+from florilegium.stepper import Stepper
+from florilegium.training import epoch_batches, fit, loss_and_top1, validation_due
 
-log = logging.getLogger(__name__)
+GRAIN = 32  # pixels; networks halve their input five times
 
 
 def parameter_groups(network: nn.Module, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One optimizer group per stage from input to output, the head last, each with its learning rate."""
+    """Optimizer groups, each with its learning rate: one per stage from input to output, the head last.
+
+    Where the recipe spares biases and normalisation layers weight decay (`decay_norms`), groups of these stand before.
+    """
     phase2 = settings["phase2"]
     backbone = stages(network)
     groups = [
@@ -40,106 +42,32 @@ def parameter_groups(network: nn.Module, settings: Mapping[str, Any]) -> list[di
         for place, (name, parameters) in enumerate(backbone)
     ]
     head = network.get_submodule(head_name(network))
-    return [*groups, {"name": "head", "params": list(head.parameters()), "lr": phase2["head_learning_rate"]}]
+    groups.append({"name": "head", "params": list(head.parameters()), "lr": phase2["head_learning_rate"]})
+    if settings["decay_norms"]:
+        return groups
+    spared = [
+        group | {"name": f"{group['name']}, no decay", "weight_decay": 0.0, "params": _vectors(group["params"], True)}
+        for group in groups
+    ]
+    decayed = [group | {"params": _vectors(group["params"], False)} for group in groups]
+    # A stage that is one BatchNorm has nothing to decay; an empty group does no harm and keeps the last two in place.
+    return [group for group in spared if group["params"]] + decayed
 
 
-class Stepper:
-    """One optimizer step per batch; out of memory halves the micro-batch, gradients accumulate, the batch stays."""
-
-    def __init__(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any], arithmetic: Arithmetic
-    ):
-        self.network, self.optimizer, self.arithmetic = make_activations_lean(network), optimizer, arithmetic
-        self.label_smoothing = settings["label_smoothing"]
-        self.clock = part_clock(arithmetic.device)
-        self.micro_batch = settings["batch_size"] + 1  # epoch_batches may join one image to a batch
-        # fp16 has too small a range for gradients; bf16 and fp32 need no scaling.
-        self.scaler = torch.amp.GradScaler(arithmetic.device.type, enabled=arithmetic.dtype == torch.float16)
-        # What a forward pass that fails halfway has changed already: BatchNorm's statistics and dropout's random state.
-        self._buffers = list(network.buffers())
-        self._buffers_before = [buffer.clone() for buffer in self._buffers]
-        self._random = {"cuda": torch.cuda, "mps": torch.mps}.get(arithmetic.device.type, torch.random)
-
-    def step(self, views: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Learn from views (n, 3, crop, crop) and labels (n,); return summed loss and number right, on the device.
-
-        Raises:
-            UserError: not even two images fit in memory.
-        """
-        random_before = self._random.get_rng_state()
-        _copy(self._buffers, self._buffers_before)
-        while True:
-            try:
-                sums = self._accumulate(views, labels)
-                break
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            self._halve(len(views))  # what was lost counts as forward, the next lap
-            self._random.set_rng_state(random_before)
-            _copy(self._buffers_before, self._buffers)
-        self._move()
-        self.clock.lap("update")
-        return sums
-
-    def _move(self) -> None:
-        try:
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            # It may have moved some parameters, so it must not be repeated; smaller batches would not help either.
-            raise UserError(
-                "out of memory in the optimizer's step, which no micro-batch makes smaller; a device with more memory"
-                " is needed, or a smaller network"
-            ) from error
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed training needs to go on as this one."""
-        return {"micro_batch": self.micro_batch, "scaler": self.scaler.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Become what `state_dict` described."""
-        self.micro_batch = state["micro_batch"]
-        self.scaler.load_state_dict(state["scaler"])
-
-    def _accumulate(self, views: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        self.optimizer.zero_grad(set_to_none=True)
-        loss_sum = torch.zeros((), device=views.device)
-        correct = torch.zeros((), device=views.device)
-        pieces = -(-len(views) // self.micro_batch)
-        for view, label in zip(views.tensor_split(pieces), labels.tensor_split(pieces), strict=True):
-            with self.arithmetic.autocast():
-                logits = self.network(view)
-            logits = logits.float()
-            loss = functional.cross_entropy(logits, label, reduction="sum", label_smoothing=self.label_smoothing)
-            self.clock.lap("forward")
-            self.scaler.scale(loss / len(views)).backward()
-            self.clock.lap("backward")
-            loss_sum += loss.detach()
-            correct += (logits.detach().argmax(1) == label).sum()
-        return loss_sum, correct
-
-    def _halve(self, batch: int) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.arithmetic.device.type == "cuda":
-            torch.cuda.empty_cache()
-        tried = min(self.micro_batch, batch)
-        if tried <= 2:  # BatchNorm cannot learn from single images
-            raise UserError(
-                "out of memory even with micro-batches of 2 images; choose a smaller crop, or a device with more memory"
-            )
-        smaller = max(2, tried // 2)
-        log.info("out of memory: micro-batches of %d from now on, gradients accumulate to the same batch", smaller)
-        self.micro_batch = smaller
+def _vectors(parameters: list[nn.Parameter], wanted: bool) -> list[nn.Parameter]:
+    """Those with one dimension, which biases and normalisation layers have, or the others."""
+    return [parameter for parameter in parameters if (parameter.ndim <= 1) == wanted]
 
 
-@torch.no_grad()
-def _copy(source: list[Tensor], target: list[Tensor]) -> None:
-    """Copy tensors in a few kernels, not one each: on a GPU a hundred launches would delay every step."""
-    if source:
-        torch._foreach_copy_(target, source)
+def crop_of_epoch(epoch: int, settings: Mapping[str, Any]) -> int:
+    """Side in pixels of the views of an epoch (0-based): `first_crop` grows evenly to `crop`, in steps of 32.
+
+    Progressive resizing, as in Tan and Le 2021 (https://arxiv.org/abs/2104.00298).
+    """
+    last, first, epochs = settings["crop"], settings["phase2"]["first_crop"], settings["phase2"]["epochs"]
+    if first is None or epoch >= epochs - 1:
+        return last
+    return min(last, max(first, round((first + (last - first) * epoch / (epochs - 1)) / GRAIN) * GRAIN))
 
 
 def fine_tune(
@@ -162,36 +90,62 @@ def fine_tune(
         arithmetic: device and format.
         progress: keeps every epoch for a training that is interrupted; None keeps nothing.
     """
+    phase2, (images, labels) = settings["phase2"], train
     optimizer = torch.optim.AdamW(
         parameter_groups(network, settings), weight_decay=settings["weight_decay"], fused=True
     )
+    average = Averaged(network, phase2)
     stepper = Stepper(network, optimizer, settings, arithmetic)
-    images, labels = train
-    crop = settings["crop"]
+    steps = len(epoch_batches(torch.arange(len(images)), settings["batch_size"]))
+    schedule = Schedule(optimizer, phase2["schedule"], phase2["epochs"], steps)
+    classes = network.get_submodule(head_name(network)).out_features
 
     def train_epoch(epoch: int) -> tuple[float, float]:
-        network.train()
-        views = generator(seed, phase=2, epoch=epoch)
-        batches = epoch_batches(epoch_order(len(images), seed, phase=2, epoch=epoch), settings["batch_size"])
-        sums = EpochSums(len(batches), arithmetic.device)
+        _to_training(network, phase2["batch_norm"])
+        views, crop = generator(seed, phase=2, epoch=epoch), crop_of_epoch(epoch, settings)
+        cut = epoch_batches(epoch_order(len(images), seed, phase=2, epoch=epoch), settings["batch_size"])
+        sums = EpochSums(len(cut), arithmetic.device)
         with tqdm(total=len(images), desc=f"epoch {epoch + 1}", unit="image", disable=None, leave=False) as bar:
-            for index in batches:
+            for index in cut:
                 drawn = draw(len(index), images.side, crop, settings["augmentation"], views)
-                view = arithmetic.lay_out(train_view(images.batch(index), crop, drawn))
                 label = labels[index.to(labels.device, non_blocking=True)]
+                view, target = mix(train_view(images.batch(index), crop, drawn), label, classes, phase2, views)
+                view = arithmetic.lay_out(view)
                 stepper.clock.lap("data")
-                sums.add(*stepper.step(view, label))
+                sums.add(*stepper.step(view, label, target))
+                schedule.after_step()
+                average.after_step()
+                stepper.clock.lap("update")
                 bar.update(len(index))
                 if not bar.disable:  # reading the sums waits for the device: only where a person watches
                     loss, top1 = sums.means(bar.n)
                     bar.set_postfix(loss=f"{loss:.3f}", top1=f"{100 * top1:.1f} %")
+        average.after_epoch(epoch)
+        if phase2["batch_norm"] == "reestimate" and validation_due(epoch + 1, phase2):
+            reestimate_batch_norm(average.network, _forwards(average.network, images, settings["crop"], arithmetic))
         return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
-        logits = evaluation_outputs(torch_engine(network, arithmetic), val[0], crop)
+        logits = evaluation_outputs(torch_engine(average.network, arithmetic), val[0], settings["crop"])
         return loss_and_top1(logits, val[1])
 
+    parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average, "stepper": stepper}
     judge, clock = validate if val else None, stepper.clock
-    return fit(
-        2, network, optimizer, settings, train_epoch, judge, len(images), arithmetic.device, clock, stepper, progress
-    )
+    return fit(2, parts, settings, train_epoch, judge, len(images), arithmetic.device, clock, progress)
+
+
+def _to_training(network: nn.Module, batch_norm: str) -> None:
+    network.train()
+    if batch_norm == "frozen":
+        for layer in network.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.eval()
+
+
+@torch.no_grad()
+def _forwards(network: nn.Module, images: DeviceImages, crop: int, arithmetic: Arithmetic) -> Iterator[None]:
+    """The network computes the training images, a batch at a time, as validation sees them."""
+    for index in batches(images):
+        with arithmetic.autocast():
+            network(arithmetic.lay_out(evaluation_view(images.batch(index), crop)))
+        yield

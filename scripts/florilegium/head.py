@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
+from florilegium.devices import peak_memory_mb
 from florilegium.epoch_sums import EpochSums
 from florilegium.outcome import Fit
 from florilegium.part_times import PartClock
 from florilegium.progress import Progress
+from florilegium.schedules import Schedule
 from florilegium.seeds import epoch_order
 from florilegium.training import epoch_batches, fit, loss_and_top1
+
+MOST_STEPS = 500  # of L-BFGS; a few dozen are usual
 
 
 def train_head(
@@ -47,6 +54,9 @@ def train_head(
         head.parameters(), lr=settings["phase1"]["learning_rate"], weight_decay=settings["weight_decay"], fused=True
     )
 
+    steps = len(epoch_batches(torch.arange(len(labels)), settings["batch_size"]))
+    schedule = Schedule(optimizer, settings["phase1"]["schedule"], settings["phase1"]["epochs"], steps)
+
     def train_epoch(epoch: int) -> tuple[float, float]:
         features = torch.from_numpy(np.asarray(views[epoch], dtype=np.float32))
         batches = epoch_batches(epoch_order(len(labels), seed, phase=1, epoch=epoch), settings["batch_size"])
@@ -61,6 +71,7 @@ def train_head(
             loss.backward()
             clock.lap("backward")
             optimizer.step()
+            schedule.after_step()
             sums.add(loss.detach() * len(index), (logits.detach().argmax(1) == label).sum())
             clock.lap("update")
         return sums.means(len(labels))
@@ -70,4 +81,51 @@ def train_head(
         return loss_and_top1(head(val[0]), val[1])
 
     judge, cpu = validate if val else None, torch.device("cpu")
-    return fit(1, head, optimizer, settings, train_epoch, judge, len(labels), cpu, clock, progress=progress)
+    parts = {"network": head, "optimizer": optimizer, "schedule": schedule}
+    return fit(1, parts, settings, train_epoch, judge, len(labels), cpu, clock, progress)
+
+
+def solve_head(
+    head: nn.Linear,
+    train: tuple[np.ndarray, Tensor],
+    val: tuple[Tensor, Tensor] | None,
+    settings: Mapping[str, Any],
+) -> Fit:
+    """Set `head` in place to the multinomial logistic regression on the features of all views (scikit-learn, L-BFGS).
+
+    Args:
+        head: the new linear layer.
+        train: features (epochs, n, width) float16 and labels (n,).
+        val: features (m, width) float32 and labels (m,); None when nothing validates.
+        settings: the recipe as this architecture runs it; `phase1.penalty` is that of the squared weights.
+
+    Returns:
+        A history of one epoch, the solution, and its state.
+    """
+    views, labels = train
+    clock, mark = PartClock(), time.perf_counter()
+    clock.start()
+    features = np.asarray(views, dtype=np.float32).reshape(-1, views.shape[2])
+    targets = np.tile(labels.numpy(), len(views))
+    clock.lap("data")
+    # scikit-learn weighs the sum of losses by C beside half the squared weights: C n = 1 / penalty.
+    model = LogisticRegression(C=1 / (settings["phase1"]["penalty"] * len(targets)), max_iter=MOST_STEPS)
+    model.fit(features, targets)
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.zero_()
+        # Of two classes scikit-learn gives the second's row only: the first's is 0.
+        head.weight[-len(model.coef_) :] = torch.from_numpy(model.coef_)
+        head.bias[-len(model.coef_) :] = torch.from_numpy(model.intercept_)
+        clock.lap("update")
+        seconds = time.perf_counter() - mark
+        train_loss, train_top1 = loss_and_top1(head(torch.from_numpy(features)), torch.from_numpy(targets))
+        val_loss, val_top1 = loss_and_top1(head(val[0]), val[1]) if val else (math.nan, math.nan)
+    ended = time.perf_counter() - mark
+    row = {"phase": 1, "epoch": 1, "train_loss": train_loss, "train_top1": train_top1, "val_loss": val_loss}
+    row |= {"val_top1": val_top1, "lr_backbone": 0.0, "lr_head": 0.0, "seconds": ended}
+    row |= {"images_per_second": len(targets) / seconds, **clock.read(seconds), "validation_seconds": ended - seconds}
+    row |= {"peak_memory_mb": peak_memory_mb(torch.device("cpu")), "micro_batch": settings["batch_size"]}
+    outcome = Fit(history=[row], seconds=ended)
+    outcome.judge(1, val_loss, val_top1, head, settings["early_stopping"])
+    return outcome

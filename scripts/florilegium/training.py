@@ -6,12 +6,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import StepLR
 
 from florilegium.devices import peak_memory_mb
 from florilegium.epoch_sums import NotFinite
@@ -19,6 +18,7 @@ from florilegium.errors import UserError
 from florilegium.outcome import Fit
 from florilegium.part_times import PartClock
 from florilegium.progress import Progress, Stateful
+from florilegium.schedules import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -29,65 +29,84 @@ class MicroBatches(Stateful, Protocol):
     micro_batch: int  # most images at once
 
 
+class Average(Stateful, Protocol):
+    """What stands for the network when it is validated and kept."""
+
+    network: nn.Module
+
+
+class Parts(TypedDict):
+    """What a training consists of; its state is kept after every epoch."""
+
+    network: nn.Module
+    optimizer: Optimizer  # its last parameter group is the head, the one before it the last stage of the backbone
+    schedule: Schedule
+    stepper: NotRequired[MicroBatches]  # left out when batches are never cut
+    average: NotRequired[Average]  # left out when the network itself is validated and kept
+
+
 def fit(
     phase: int,
-    network: nn.Module,
-    optimizer: Optimizer,
+    parts: Parts,
     settings: Mapping[str, Any],
     train_epoch: Callable[[int], tuple[float, float]],
     validate: Callable[[], tuple[float, float]] | None,
     images: int,
     device: torch.device,
     clock: PartClock,
-    stepper: MicroBatches | None = None,
     progress: Progress | None = None,
 ) -> Fit:
     """Train for the recipe's epochs or until early stopping; validation chooses the epoch.
 
     Args:
         phase: 1 or 2; settings[f"phase{phase}"] holds epochs and schedule.
-        network: what is trained and whose best state is kept.
-        optimizer: its last parameter group is the head, the one before it the last stage of the backbone.
+        parts: what is trained, and with what.
         settings: the recipe as this architecture runs it.
-        train_epoch: trains one epoch (0-based) and returns mean loss and top-1 (0 … 1) over it.
+        train_epoch: trains one epoch (0-based) and returns mean loss and top-1 (0 … 1) over it; it tells the schedule
+            of its steps.
         validate: returns loss and top-1 on the validation split; None keeps the last epoch.
         images: training images per epoch, for images/s.
         device: whose memory is recorded.
         clock: which `train_epoch` tells what it has just done.
-        stepper: its micro-batch is recorded, its state kept; None when batches are never cut.
         progress: where the state is kept after every epoch, and taken up again; None keeps nothing.
 
     Raises:
         UserError: the loss is no longer a finite number.
     """
-    part = settings[f"phase{phase}"]
-    schedule = StepLR(optimizer, part["schedule"]["step_size"], part["schedule"]["gamma"])
-    outcome = Fit()
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "outcome": outcome}
-    parts |= {"stepper": stepper} if stepper else {}
-    kept = progress is not None and progress.restore(parts)
+    part, optimizer = settings[f"phase{phase}"], parts["optimizer"]
+    outcome, stepper = Fit(), parts.get("stepper")
+    states = {**parts, "outcome": outcome}
+    kept = progress is not None and progress.restore(states)
     begin = f", after the epochs kept in {progress.path}" if kept else ""
     log.info("phase %d: begins at epoch %d of %d%s", phase, len(outcome.history) + 1, part["epochs"], begin)
     mark = time.perf_counter()
     while len(outcome.history) < part["epochs"] and not outcome.stopped_early:
         number, rate = len(outcome.history) + 1, optimizer.param_groups[-1]["lr"]
+        judge = validate if validation_due(number, part) else None
         try:
             row = {"phase": phase, "epoch": number}
-            row |= _one_epoch(number, optimizer, train_epoch, validate, images, clock)
+            row |= _one_epoch(number, optimizer, train_epoch, judge, images, clock)
         except NotFinite as where:
             raise UserError(_not_finite(phase, number, where, rate, progress)) from where
-        schedule.step()
+        parts["schedule"].after_epoch()
         micro_batch = min(stepper.micro_batch if stepper else images, settings["batch_size"])
         row |= {"peak_memory_mb": peak_memory_mb(device), "micro_batch": micro_batch}
         outcome.history.append(row)
-        outcome.judge(number, row["val_loss"], row["val_top1"], network, settings["early_stopping"])
+        if judge or not validate:
+            network = parts["average"].network if "average" in parts else parts["network"]
+            outcome.judge(number, row["val_loss"], row["val_top1"], network, settings["early_stopping"])
         outcome.seconds, mark = outcome.seconds + time.perf_counter() - mark, time.perf_counter()
         if progress:
-            progress.save(parts)
+            progress.save(states)
         log.info(_line(row, part["epochs"], outcome.best_epoch == number))
     if outcome.stopped_early:
         log.info("phase %d: stopped early, best epoch %d of %d", phase, outcome.best_epoch, len(outcome.history))
     return outcome
+
+
+def validation_due(epoch: int, part: Mapping[str, Any]) -> bool:
+    """Whether an epoch (from 1) of a phase is validated: every so many, and the last."""
+    return epoch % part.get("validate_every", 1) == 0 or epoch == part["epochs"]
 
 
 def _one_epoch(
@@ -132,9 +151,10 @@ def _not_finite(phase: int, epoch: int, where: NotFinite, rate: float, progress:
 
 
 def _line(row: Mapping[str, Any], epochs: int, best: bool) -> str:
+    losses = f"{row['train_loss']:.4f} / {row['val_loss']:.4f}".replace("nan", "–")
+    shares = f"{100 * row['train_top1']:.1f} / {100 * row['val_top1']:.1f}".replace("nan", "–")
     return (
-        f"phase {row['phase']} epoch {row['epoch']:>2}/{epochs}  loss {row['train_loss']:.4f} / {row['val_loss']:.4f}  "
-        f"top-1 {100 * row['train_top1']:.1f} / {100 * row['val_top1']:.1f} % (train / val)  "
+        f"phase {row['phase']} epoch {row['epoch']:>2}/{epochs}  loss {losses}  top-1 {shares} % (train / val)  "
         f"{row['images_per_second']:.1f} images/s  {row['seconds']:.1f} s{'  best so far' if best else ''}"
     )
 

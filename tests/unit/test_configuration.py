@@ -14,6 +14,7 @@ from florilegium.errors import UserError
 from florilegium.schema import schema
 
 LESSON = "recipe_definitions.lesson"
+STEPS = {"kind": "step", "warmup": 0.3}  # what the schedules of these tests leave to the defaults
 
 
 def changed(config, path, value):
@@ -62,7 +63,7 @@ def test_completing_twice_changes_nothing_and_leaves_the_input_alone(config):
     once = configuration.complete(config)
     assert config == before
     assert once["dataset"]["split"] == {"train": 0.6, "val": 0.2, "test": 0.2, "seed": 42, "folds": None}
-    assert once["recipe_definitions"]["lesson"]["phase2"]["schedule"] == {"step_size": 15, "gamma": 0.1}
+    assert once["recipe_definitions"]["lesson"]["phase2"]["schedule"] == STEPS | {"step_size": 15, "gamma": 0.1}
     assert configuration.complete(once) == once
 
 
@@ -177,7 +178,7 @@ def test_a_recipe_starts_from_the_values_of_the_one_it_extends(config):
     completed = configuration.complete(config)
     assert completed["recipe_definitions"]["lesson"] == recipes["lesson"], "the base stays as it was"
     settings = configuration.run_settings(completed, "longer", "efficientnet_b3")
-    assert settings["phase2"] == recipes["lesson"]["phase2"] | {"schedule": {"step_size": 3, "gamma": 0.1}}
+    assert settings["phase2"] == recipes["lesson"]["phase2"] | {"schedule": STEPS | {"step_size": 3, "gamma": 0.1}}
     assert [settings[key] for key in ("resize", "crop", "batch_size")] == [320, 300, 8]
     assert "extends" not in settings, "a resolved recipe stands on its own"
 
@@ -219,4 +220,4 @@ def test_an_override_keeps_the_recipes_own_values_instead_of_defaults(config):
     lesson["phase2"]["epochs"], lesson["phase2"]["schedule"]["gamma"] = 7, 0.5
     lesson["overrides"]["resnet18"] = {"phase2": {"schedule": {"step_size": 3}}}
     phase2 = configuration.run_settings(configuration.complete(config), "lesson", "resnet18")["phase2"]
-    assert (phase2["epochs"], phase2["schedule"]) == (7, {"step_size": 3, "gamma": 0.5})
+    assert (phase2["epochs"], phase2["schedule"]) == (7, STEPS | {"step_size": 3, "gamma": 0.5})

@@ -12,9 +12,10 @@ from torch import nn
 
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.errors import UserError
-from florilegium.fine_tuning import Stepper, fine_tune
+from florilegium.fine_tuning import fine_tune
 from florilegium.networks import build_network
 from florilegium.pixels import Pixels
+from florilegium.stepper import Stepper
 
 CPU = torch.device("cpu")
 FP32 = Arithmetic(CPU, torch.float32)
@@ -199,7 +200,7 @@ CHILD = """
 import resource, sys, torch
 from pathlib import Path
 from florilegium.devices import Arithmetic
-from florilegium.fine_tuning import Stepper
+from florilegium.stepper import Stepper
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

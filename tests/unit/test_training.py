@@ -8,6 +8,7 @@ from florilegium.epoch_sums import EpochSums, NotFinite
 from florilegium.errors import UserError
 from florilegium.part_times import PARTS, PartClock
 from florilegium.progress import Progress
+from florilegium.schedules import Schedule
 from florilegium.training import epoch_batches, fit, loss_and_top1
 
 CPU = torch.device("cpu")
@@ -43,7 +44,10 @@ def trained(
 
     scores = iter(validation)
     judge, clock = (lambda: next(scores)), PartClock()
-    return fit(phase, network, optimizer, settings, one_epoch, judge, 10, CPU, clock, progress=progress)
+    part = settings[f"phase{phase}"]
+    schedule = Schedule(optimizer, part["schedule"], part["epochs"], 1)
+    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    return fit(phase, parts, settings, one_epoch, judge, 10, CPU, clock, progress)
 
 
 def test_the_best_epoch_is_the_one_of_the_highest_validation_top1_and_its_weights_are_kept(settings):
@@ -84,7 +88,7 @@ def test_an_improvement_in_time_starts_patience_again(settings):
 
 @pytest.mark.parametrize("phase", [1, 2])
 def test_the_history_holds_the_rates_of_steplr(settings, phase):
-    settings[f"phase{phase}"]["schedule"] = {"step_size": 2, "gamma": 0.1}
+    settings[f"phase{phase}"]["schedule"] = {"kind": "step", "step_size": 2, "gamma": 0.1}
     history = trained([(1, e / 10) for e in range(5)], settings, phase=phase).history
     assert [row["lr_head"] for row in history] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
     backbone = [0.5, 0.5, 0.05, 0.05, 0.005] if phase == 2 else [0] * 5

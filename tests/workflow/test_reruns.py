@@ -134,7 +134,9 @@ def test_the_table_of_readers_is_the_graph_of_the_rules(small_run):
 # ---- Keys
 
 KEY_CASES = [pytest.param(*row, id=row[0].replace("`", "")) for row in KEYS]
-RECIPE_KEYS = [case for case in KEY_CASES if "<recipe>" in case.id and not case.id.endswith(("extends", "train_on"))]
+OVERRIDDEN = [case for case in KEY_CASES if "<recipe>" in case.id and not case.id.endswith(("extends", "train_on"))]
+# An override reaches every step by the same function: one key of each answer shows it.
+RECIPE_KEYS = list({case.values[2]: case for case in OVERRIDDEN}.values())
 
 
 @pytest.mark.parametrize(("key", "example", "text"), KEY_CASES)
