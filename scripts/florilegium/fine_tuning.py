@@ -188,7 +188,7 @@ def fine_tune(
         return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
-        logits = evaluation_outputs(torch_engine(network, arithmetic), val[0], crop)
+        logits = evaluation_outputs(torch_engine(network, arithmetic), val[0], settings["test_crop"])
         return loss_and_top1(logits, val[1])
 
     judge, clock = validate if val else None, stepper.clock
