@@ -37,6 +37,7 @@ def lesson(architecture: str, changes: dict[str, Any]) -> dict[str, Any]:
     """The recipe `lesson` of config.yaml for one architecture, with `changes` of its keys."""
     config = complete(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
     settings = run_settings(config, "lesson", architecture) | {k: v for k, v in changes.items() if v}
+    settings["test_crop"] = settings["crop"]
     settings["early_stopping"] = {"patience": 10**6, "min_delta": 0.0}  # both sides run all epochs
     return settings
 

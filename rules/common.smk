@@ -35,7 +35,7 @@ wildcard_constraints:
     recipe="|".join(config["recipe_definitions"]),
     architecture="[a-z0-9_]+",
     seed=r"\d+",
-    resize=r"\d+",
+    square=r"\d+(_center)?",  # side, and how the photograph became a square
     entry="[A-Z0-9_]+",
 
 
@@ -79,10 +79,20 @@ def weights_file(wildcards):
     )
 
 
+def pixels_of(recipe, architecture):
+    """The pixels as a recipe wants them for an architecture."""
+    settings = configuration.run_settings(config, recipe, architecture)
+    return f"results/data/{configuration.pixels_name(settings)}"
+
+
 def pixels_file(wildcards):
-    """The pixels at the size that a run's recipe wants."""
-    settings = run_section(wildcards, "resize")
-    return f"results/data/pixels_{settings['resize']}.npy"
+    """The pixels of a run."""
+    return pixels_of(wildcards.recipe, wildcards.architecture)
+
+
+def first_pixels():
+    """The pixels of the first run: the samples need no more than one size."""
+    return pixels_of(config["recipes"][0], config["architectures"][0])
 
 
 def dataset_root():
@@ -102,11 +112,3 @@ def dataset_files(wildcards):
         return files
     mats = ("imagelabels.mat", "setid.mat")
     return [*(f"{dataset_root()}/{name}" for name in mats), *files]
-
-
-def first_pixels():
-    """The pixels of the first run: the samples need no more than one size."""
-    settings = configuration.run_settings(
-        config, config["recipes"][0], config["architectures"][0]
-    )
-    return f"results/data/pixels_{settings['resize']}.npy"

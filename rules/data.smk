@@ -56,11 +56,11 @@ rule pixels:
         **MANIFEST,
         library=library("pixels"),
     output:
-        pixels="results/data/pixels_{resize}.npy",
+        pixels="results/data/pixels_{square}.npy",
     log:
-        f"{LOGS}/pixels/{{resize}}.log",
+        f"{LOGS}/pixels/{{square}}.log",
     benchmark:
-        f"{BENCHMARKS}/pixels/{{resize}}.tsv"
+        f"{BENCHMARKS}/pixels/{{square}}.tsv"
     conda:
         "../envs/florilegium.yaml"
     script:

@@ -25,10 +25,7 @@ def lesson_sources(wildcards):
 
 def lesson_pixels(wildcards):
     """The pixels of the run that a network's lesson looks at."""
-    settings = configuration.run_settings(
-        config, config["recipes"][0], wildcards.architecture
-    )
-    return f"results/data/pixels_{settings['resize']}.npy"
+    return pixels_of(config["recipes"][0], wildcards.architecture)
 
 
 def run_before(wildcards):

@@ -34,7 +34,13 @@ def garden_settings(wildcards):
 
 def feature_settings(wildcards):
     section = run_section(
-        wildcards, "augmentation", "crop", "phase1", "precision", "train_on"
+        wildcards,
+        "augmentation",
+        "crop",
+        "phase1",
+        "precision",
+        "test_crop",
+        "train_on",
     )
     section["phase1"] = {"epochs": section["phase1"]["epochs"]}
     return section | {"weights": weights_of(wildcards)}
@@ -52,6 +58,8 @@ def head_settings(wildcards):
         "phase1",
         "precision",
         "resize",
+        "resize_mode",
+        "test_crop",
         "train_on",
         "weight_decay",
     )
@@ -71,6 +79,8 @@ def fine_tune_settings(wildcards):
         "phase2",
         "precision",
         "resize",
+        "resize_mode",
+        "test_crop",
         "train_on",
         "weight_decay",
     )
@@ -92,10 +102,10 @@ def explain_settings(wildcards):
 
 
 def comparison_settings(wildcards):
-    """The size at which each network saw the photographs."""
+    """The size at which each network is evaluated."""
     crops = {
         recipe: {
-            network: configuration.run_settings(config, recipe, network)["crop"]
+            network: configuration.run_settings(config, recipe, network)["test_crop"]
             for network in sorted(config["architectures"])
         }
         for recipe in sorted(config["recipes"])

@@ -51,7 +51,7 @@ def main(job):
 
 def all_logits(job, trained, about, manifest):
     """Logits (images, classes) of val, test and, if wanted, the mirror images of test; and what computed them."""
-    arithmetic, crop = choose_arithmetic(about["settings"]["precision"]), about["settings"]["crop"]
+    arithmetic, crop = choose_arithmetic(about["settings"]["precision"]), about["settings"]["test_crop"]
     logits, start = {}, time.perf_counter()
     engine = inference_engine(trained, arithmetic, crop, len(manifest.table))
     for split in ("val", "test"):

@@ -29,7 +29,7 @@ FILTERS = 96  # at most: a vision transformer has hundreds
 def main(job):
     prepare_process(job.threads)
     network, about = load_network(job.input.checkpoint)
-    seed, crop = int(job.wildcards.seed), about["settings"]["crop"]
+    seed, crop = int(job.wildcards.seed), about["settings"]["test_crop"]
     manifest = Manifest(job.input.manifest, job.input.dataset, seed)
     arithmetic = choose_arithmetic(about["settings"]["precision"])
     rows = manifest.rows("test")

@@ -22,8 +22,8 @@ from florilegium.step import log, run_step
 def main(job):
     torch.set_num_threads(max(1, job.threads))
     network, about = load_network(job.input.checkpoint)
-    crop, metrics = about["settings"]["crop"], read_json(job.input.metrics)
-    seed, train_on = int(job.wildcards.seed), about["settings"]["train_on"]
+    metrics, seed = read_json(job.input.metrics), int(job.wildcards.seed)
+    crop, mode, train_on = (about["settings"][key] for key in ("test_crop", "resize_mode", "train_on"))
     manifest = Manifest(job.input.manifest, job.input.dataset, seed, train_on)
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("val")), torch.device("cpu"))
     reference = logits_of(torch_answer(network), images, crop)
@@ -32,11 +32,11 @@ def main(job):
     formats = {"fp32": gate("fp32", fp32)}
     refuse(job.output.model, formats["fp32"]["reason"])
     fp16, formats["fp16"] = half_precision(fp32, gate)
-    service = with_preprocessing(fp32, crop, temperature(metrics))
+    service = with_preprocessing(fp32, crop, mode, temperature(metrics))
     paths = manifest.images("val")["path"].tolist()
     plain = session_answer(cpu_session(fp32, job.threads))
     answers = Answers(plain, gate.logits["fp32"], temperature(metrics))
-    found = compared_with_service(answers, cpu_session(service, job.threads), images, paths, crop)
+    found = compared_with_service(answers, cpu_session(service, job.threads), images, paths, crop, mode)
     refuse(job.output.service, found.pop("reason"))
     texts = describe(about, metrics)
     save(job.output.model, fp32, texts, "fp32")

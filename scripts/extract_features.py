@@ -27,13 +27,15 @@ def main(job):
     }
     start = time.perf_counter()
     images = settings["phase1"]["epochs"] * len(split["train"]) + len(split["val"])
-    backbone = inference_engine(without_head(network), arithmetic, settings["crop"], images)
-    val = evaluation_outputs(backbone, split["val"], settings["crop"], desc="validation features").cpu().numpy()
+    backbone, crop, test_crop = without_head(network), settings["crop"], settings["test_crop"]
+    # An engine may be made for one size of views; training and validation views mostly have the same.
+    engines = {side: inference_engine(backbone, arithmetic, side, images) for side in {crop, test_crop}}
+    val = evaluation_outputs(engines[test_crop], split["val"], test_crop, desc="validation features").cpu().numpy()
     shape = (settings["phase1"]["epochs"], len(split["train"]), val.shape[1])
     with written_whole(job.output.train) as partial:
         views = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
         reserve_space(partial)
-        training_features(backbone, split["train"], settings, seed, views)
+        training_features(engines[crop], split["train"], settings, seed, views)
         views.flush()
     seconds = time.perf_counter() - start
     with written_whole(job.output.val) as partial, open(partial, "wb") as stream:

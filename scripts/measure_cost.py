@@ -13,7 +13,7 @@ from florilegium.step import log, run_step
 
 def main(job):
     network, about = load_network(job.input.checkpoint)
-    crop = about["settings"]["crop"]
+    crop = about["settings"]["test_crop"]
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, crop, crop))
     files = {"torch": job.input.checkpoint, "fp32": job.input.model, "fp16": job.input.half, "int8": job.input.int8}

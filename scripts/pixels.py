@@ -9,9 +9,10 @@ from florilegium.step import log, run_step
 def main(job):
     table = Manifest(job.input.manifest, job.input.dataset).table
     paths, sha256 = table["path"].tolist(), table["sha256"].tolist()
+    side, _, mode = job.wildcards.square.partition("_")  # 256, 256_center
     with written_whole(job.output.pixels) as partial:
-        write_pixels(partial, paths, int(job.wildcards.resize), job.threads, sha256)
-    log.info("%d images at %s pixels in %s", len(paths), job.wildcards.resize, job.output.pixels)
+        write_pixels(partial, paths, int(side), job.threads, sha256, mode or "squash")
+    log.info("%d images at %s pixels in %s", len(paths), side, job.output.pixels)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ SMALLEST = 8  # pixels; a shorter side tells a network nothing, and training ref
 LARGEST_INPUT = 256 << 20  # bytes of a picture on standard input
 CLEAR = "\r\033[K"  # of a terminal: to the start of the line, which is emptied
 KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+SQUARES = {"squash": Image.Image.resize, "center": ImageOps.fit}  # the shape ignored; the middle square
 Report = Callable[[str, str], None]  # of a path and the reason why it is left out
 
 
@@ -72,6 +73,10 @@ class Network:
         self._input, self._kind = first.name, KINDS[first.type]
         self.prepares = self._kind is np.uint8  # whole pictures in, probabilities out
         self.side: int = preprocessing["size"]
+        mode = preprocessing.get("resize_mode", "squash")  # files from before do not say it
+        if mode not in SQUARES:
+            raise Unusable(f"{path} asks for resize_mode '{mode}'; this predict.py knows {', '.join(SQUARES)}")
+        self._to_square = SQUARES[mode]
         self._mean, self._std = (np.array(preprocessing[key], np.float32) * 255 for key in ("mean", "std"))
         self._temperature: float = json.loads(about.get("temperature", "null")) or 1.0
         self.threshold: float | None = json.loads(about.get("sure_threshold", "null"))
@@ -80,7 +85,7 @@ class Network:
         """An upright RGB picture as this network takes it."""
         if self.prepares:  # by itself; a huge picture would only cost it gigabytes
             return np.asarray(picture.reduce(max(1, min(picture.size) // (4 * self.side))))
-        small = picture.resize((self.side, self.side), Image.Resampling.BILINEAR)  # antialiased, the shape ignored
+        small = self._to_square(picture, (self.side, self.side), Image.Resampling.BILINEAR)  # antialiased
         return ((np.asarray(small, np.float32) - self._mean) / self._std).transpose(2, 0, 1).astype(self._kind)
 
     def probabilities(self, views: list[np.ndarray]) -> np.ndarray:

@@ -18,7 +18,7 @@ from florilegium.step import log, run_step
 def main(job):
     prepare_process(job.threads)
     network, about = load_network(job.input.checkpoint)
-    manifest, crop = Manifest(job.input.manifest, job.input.dataset), about["settings"]["crop"]
+    manifest, crop = Manifest(job.input.manifest, job.input.dataset), about["settings"]["test_crop"]
     # The same images for every run, whatever its seed: networks are compared on them.
     sample = evenly_by_class(manifest.labels("test"), job.params.settings["robustness_images"])
     labels = manifest.labels("test")[sample]

@@ -10,6 +10,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
+from florilegium.images import to_square
+
 SHOWN = 320  # pixels of the longer side
 
 
@@ -23,9 +25,14 @@ def overlay(checkpoint: Path, picture: Image.Image, class_name: str) -> Image.Im
         return None
     shown = picture.copy()
     shown.thumbnail((SHOWN, SHOWN))
-    # The network sees the photograph squashed to a square: stretched back, the map lies where it belongs.
-    stretched = Image.fromarray((255 * heat).astype(np.uint8)).resize(shown.size, Image.Resampling.BICUBIC)
-    weight = np.asarray(stretched, np.float32)[..., None] / 255
+    # The network sees a square, the whole photograph squashed or its middle: stretched back, the map lies where it
+    # belongs. What the network did not see stays dark.
+    _, mode = _view(_loaded(checkpoint, checkpoint.stat().st_mtime_ns)[1])
+    width, height = (min(shown.size),) * 2 if mode == "center" else shown.size
+    stretched = Image.fromarray((255 * heat).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    whole = Image.new("L", shown.size)
+    whole.paste(stretched, ((shown.width - width) // 2, (shown.height - height) // 2))
+    weight = np.asarray(whole, np.float32)[..., None] / 255
     colours = matplotlib.colormaps["inferno"](weight[..., 0])[..., :3] * 255
     blended = np.asarray(shown, np.float32) * (1 - 0.65 * weight) * 0.8 + colours * 0.65 * weight
     return Image.fromarray(blended.clip(0, 255).astype(np.uint8))
@@ -40,8 +47,8 @@ def heat_map(checkpoint: Path, picture: Image.Image, class_name: str) -> np.ndar
     from florilegium.layers import cam_layer
 
     network, about = _loaded(checkpoint, checkpoint.stat().st_mtime_ns)
-    crop = about["settings"]["crop"]
-    square = picture.resize((crop, crop), Image.Resampling.BILINEAR)
+    crop, mode = _view(about)
+    square = to_square(picture, crop, mode)
     view = evaluation_view(torch.from_numpy(np.array(square))[None], crop)
     layer, _ = cam_layer(network, view, smallest=2)  # a coarse map is better than none
     if layer is None:
@@ -49,6 +56,12 @@ def heat_map(checkpoint: Path, picture: Image.Image, class_name: str) -> np.ndar
     label = torch.tensor([about["class_names"].index(class_name)])
     heat = grad_cam(network, layer, view, label, torch.device("cpu"))[0].numpy()
     return (heat - heat.min()) / max(float(np.ptp(heat)), 1e-12)  # the same everywhere: nothing stands out
+
+
+def _view(about: dict[str, Any]) -> tuple[int, str]:
+    """Side of the view that evaluates, and how a photograph becomes a square; checkpoints from before say neither."""
+    settings = about["settings"]
+    return settings.get("test_crop", settings["crop"]), settings.get("resize_mode", "squash")
 
 
 @functools.lru_cache(4)

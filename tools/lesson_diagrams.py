@@ -24,7 +24,7 @@ def kind(network: nn.Module, name: str) -> str:
 
 def strip(axes: Axes, x: float, top: float, architecture: str, width: float) -> None:
     """The whole network as a column: stage, blocks, output."""
-    table = summaries.stage_table(network_of(architecture), lesson_recipe(architecture)["crop"])
+    table = summaries.stage_table(network_of(architecture), lesson_recipe(architecture)["test_crop"])
     heading(axes, x, top, f"the whole {style.display_name(architecture)}")
     y = top - 0.5
     for row in table.itertuples():
@@ -39,7 +39,7 @@ def strip(axes: Axes, x: float, top: float, architecture: str, width: float) -> 
 def data() -> Axes:
     """From a file to a batch."""
     recipe, axes = lesson_recipe("resnet18"), sheet(10.6, 4.5)
-    side, crop, change = recipe["resize"], recipe["crop"], recipe["augmentation"]
+    side, crop, test_crop, change = (recipe[key] for key in ("resize", "crop", "test_crop", "augmentation"))
     box(axes, 1.1, 2.3, 1.7, 0.9, "photograph\n(JPEG, any size)")
     box(axes, 3.35, 2.3, 1.9, 0.9, f"pixels on disk\n{side} × {side}, uint8", tint("#0072B2"))
     arrow(axes, (1.95, 2.3), (2.4, 2.3))
@@ -54,7 +54,7 @@ def data() -> Axes:
     for left, right in ((5.63, 5.77), (6.73, 6.87), (7.83, 7.95)):
         arrow(axes, (left, 3.4), (right, 3.4), mutation_scale=8)
     heading(axes, 6.25, 0.35, "validation and test: always the same")
-    box(axes, 6.25, 1.2, 2.6, 0.8, f"whole picture at\n{crop} × {crop}", tint("#009E73"), 10)
+    box(axes, 6.25, 1.2, 2.6, 0.8, f"whole picture at\n{test_crop} × {test_crop}", tint("#009E73"), 10)
     arrow(axes, (4.3, 2.1), (4.48, 2.1), (4.48, 1.2), (4.95, 1.2))
     box(axes, 9.0, 2.3, 1.5, 0.8, "minus mean,\nby deviation", PLAIN, 10)
     arrow(axes, (9.0, 3.0), (9.0, 2.7))

@@ -45,7 +45,7 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def stages(architecture: str) -> str:
     """Stages of a network, and what learns in which phase."""
-    network, crop = network_of(architecture), lesson_recipe(architecture)["crop"]
+    network, crop = network_of(architecture), lesson_recipe(architecture)["test_crop"]
     rows = []
     for row in summaries.stage_table(network, crop).itertuples():
         learns = "yes" if row.names == ["head"] else "frozen"
@@ -59,7 +59,7 @@ def stages(architecture: str) -> str:
 
 def block(architecture: str, name: str) -> str:
     """The layers of one block."""
-    table = summaries.block_table(network_of(architecture), name, lesson_recipe(architecture)["crop"])
+    table = summaries.block_table(network_of(architecture), name, lesson_recipe(architecture)["test_crop"])
     rows = [(f"`{row.layer}`", row.kind, row.output, f"{row.parameters:,}") for row in table.itertuples()]
     rows.append((f"all of `{name}`", "", "", f"{table['parameters'].sum():,}"))
     return markdown(("layer", "kind", "output", "parameters"), rows)
@@ -69,7 +69,7 @@ def networks(*names: str) -> str:
     """Networks beside each other: size, work, and what torchvision measured of its weights on ImageNet."""
     rows = []
     for name in names or lessons.COURSE:
-        crop, network = lesson_recipe(name)["crop"], network_of(name)
+        crop, network = lesson_recipe(name)["test_crop"], network_of(name)
         size, width = summaries.count(network), network.get_submodule(summaries.head_name(network)).in_features
         imagenet = get_model_weights(name)["IMAGENET1K_V1"].meta["_metrics"]["ImageNet-1K"]["acc@1"]
         work = summaries.multiply_adds(network, crop)

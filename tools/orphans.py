@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from florilegium.configuration import read, run_settings, runs
+from florilegium.configuration import pixels_name, read, run_settings, runs
 from florilegium.errors import UserError
 
 RUNS, DATA = Path("results/runs"), Path("results/data")
@@ -22,8 +22,7 @@ BESIDE = (Path("results/logs"), Path("results/benchmarks"))
 def orphans(config: dict[str, Any]) -> list[Path]:
     """Run folders <recipe>/<architecture>/seed<seed> and pixel files that no run of the configuration wants."""
     wanted = {RUNS / recipe / network / f"seed{seed}" for recipe, network, seed in runs(config)}
-    sizes = {run_settings(config, recipe, network)["resize"] for recipe, network, _ in runs(config)}
-    wanted |= {DATA / f"pixels_{size}.npy" for size in sizes}
+    wanted |= {DATA / pixels_name(run_settings(config, recipe, network)) for recipe, network, _ in runs(config)}
     return [path for path in sorted([*RUNS.glob("*/*/seed*"), *DATA.glob("pixels_*.npy")]) if path not in wanted]
 
 

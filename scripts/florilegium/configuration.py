@@ -117,11 +117,12 @@ def _check_weights(config: dict[str, Any]) -> None:
 
 def _check_run(config: dict[str, Any], recipe: str, architecture: str) -> None:
     settings, key = run_settings(config, recipe, architecture), f"recipe_definitions.{recipe}"
-    if settings["crop"] > settings["resize"]:
-        raise UserError(
-            f"{key}.crop: {settings['crop']} (for {architecture}) is larger than resize {settings['resize']}; "
-            f"expected at most resize"
-        )
+    for side in ("crop", "test_crop"):
+        if settings[side] > settings["resize"]:
+            raise UserError(
+                f"{key}.{side}: {settings[side]} (for {architecture}) is larger than resize {settings['resize']}; "
+                f"expected at most resize"
+            )
     first = settings["phase2"]["first_crop"]
     if first is not None and first > settings["crop"]:
         raise UserError(
@@ -152,10 +153,19 @@ def weights_of(config: dict[str, Any], architecture: str) -> str:
 
 
 def run_settings(config: dict[str, Any], recipe: str, architecture: str) -> dict[str, Any]:
-    """The recipe as one architecture runs it: its overrides merged in, `overrides` itself gone."""
+    """The recipe as one architecture runs it: its overrides merged in, `overrides` gone, `test_crop` a number."""
     settings = copy.deepcopy(config["recipe_definitions"][recipe])
     overrides = settings.pop("overrides", {})
-    return _merge(settings, overrides.get(architecture, {}))
+    _merge(settings, overrides.get(architecture, {}))
+    if settings["test_crop"] is None:
+        settings["test_crop"] = settings["crop"]
+    return settings
+
+
+def pixels_name(settings: dict[str, Any]) -> str:
+    """The name of the pixel file that a resolved recipe reads: `pixels_256.npy`, `pixels_256_center.npy`."""
+    mode = "" if settings["resize_mode"] == "squash" else f"_{settings['resize_mode']}"
+    return f"pixels_{settings['resize']}{mode}.npy"
 
 
 def runs(config: dict[str, Any]) -> list[tuple[str, str, int]]:

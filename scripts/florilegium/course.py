@@ -57,7 +57,7 @@ def expected(architectures: pd.DataFrame, kind: str, crops: Mapping[str, Mapping
     Args:
         architectures: architectures.csv.
         kind: the dataset's.
-        crops: recipe -> architecture -> side of the view that the network saw.
+        crops: recipe -> architecture -> side of the view that evaluates.
     """
     rows = []
     for network in architectures.to_dict("records"):

@@ -122,11 +122,13 @@ def fine_tune(
                     bar.set_postfix(loss=f"{loss:.3f}", top1=f"{100 * top1:.1f} %")
         average.after_epoch(epoch)
         if phase2["batch_norm"] == "reestimate" and validation_due(epoch + 1, phase2):
-            reestimate_batch_norm(average.network, _forwards(average.network, images, settings["crop"], arithmetic))
+            reestimate_batch_norm(
+                average.network, _forwards(average.network, images, settings["test_crop"], arithmetic)
+            )
         return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
-        logits = evaluation_outputs(torch_engine(average.network, arithmetic), val[0], settings["crop"])
+        logits = evaluation_outputs(torch_engine(average.network, arithmetic), val[0], settings["test_crop"])
         return loss_and_top1(logits, val[1])
 
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average, "stepper": stepper}

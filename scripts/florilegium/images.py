@@ -85,7 +85,16 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def squashed(path: str | Path | BinaryIO, side: int) -> np.ndarray:
-    """A photograph as (side, side, 3) uint8, its shape ignored as the course does, antialiased bilinear."""
-    image = open_rgb(path, at_least=side)
-    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+def to_square(image: Image.Image, side: int, mode: str) -> Image.Image:
+    """`image` at side x side pixels, antialiased bilinear, as the recipe's `resize_mode` says.
+
+    `squash` ignores the shape, as the course does. `center` is the middle square, whose sides are the shorter side of
+    the picture: one resampling, with borders between two pixels where the difference of the sides is odd.
+    """
+    resize = {"squash": Image.Image.resize, "center": ImageOps.fit}[mode]
+    return resize(image, (side, side), Image.Resampling.BILINEAR)
+
+
+def square_pixels(path: str | Path | BinaryIO, side: int, mode: str) -> np.ndarray:
+    """A photograph as (side, side, 3) uint8; `mode` as in `to_square`."""
+    return np.asarray(to_square(open_rgb(path, at_least=side), side, mode))

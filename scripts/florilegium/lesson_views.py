@@ -15,6 +15,9 @@ from florilegium.augment import MEAN, STD, draw, evaluation_view, train_view
 def views_of(picture: np.ndarray, settings: Mapping[str, Any], count: int, seed: int) -> np.ndarray:
     """The evaluation view of a photograph and `count` training views, as the network gets them.
 
+    All have the side of training views, so that they stand in one grid; only that of the evaluation view may differ in
+    truth (`test_crop`).
+
     Args:
         picture: (side, side, 3) uint8, a row of a pixel file.
         settings: `crop` and `augmentation` of a recipe.

@@ -25,10 +25,12 @@ def describe(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, 
         metrics: the run's metrics.json; the temperature that its logits are divided by before the softmax, and the
             probability below which an answer is not sure (null without validation).
     """
-    crop = about["settings"]["crop"]
+    crop, mode = about["settings"]["test_crop"], about["settings"]["resize_mode"]
+    made = {"squash": "squashed to", "center": "the middle square at"}[mode]
     preprocessing = {
-        "input": f"RGB, squashed to {crop} x {crop} pixels with antialiased bilinear resampling, scaled to 0 … 1, CHW",
+        "input": f"RGB, {made} {crop} x {crop} pixels with antialiased bilinear resampling, scaled to 0 … 1, CHW",
         "size": crop,
+        "resize_mode": mode,
         "mean": MEAN,
         "std": STD,
     }

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from florilegium.augment import MEAN, STD
+from florilegium.onnx_preprocessing import PICTURES, preprocessing
 
-PICTURES, PROBABILITIES = "pictures", "probabilities"
+PROBABILITIES = "probabilities"
 
 
 def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -40,12 +40,13 @@ def with_fp16_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return half
 
 
-def with_preprocessing(model: onnx.ModelProto, crop: int, temperature: float) -> onnx.ModelProto:
+def with_preprocessing(model: onnx.ModelProto, crop: int, mode: str, temperature: float) -> onnx.ModelProto:
     """The network between photographs and probabilities.
 
     Args:
         model: takes `images`, gives `logits`.
         crop: height and width that the network sees.
+        mode: how a photograph becomes a square, `squash` or `center`.
         temperature: what logits are divided by.
 
     Returns:
@@ -54,7 +55,7 @@ def with_preprocessing(model: onnx.ModelProto, crop: int, temperature: float) ->
     made = copy.deepcopy(model)
     graph, first = made.graph, made.graph.input[0].name
     last = copy.deepcopy(made.graph.output[0])
-    before, constants = _preprocessing(crop, first)
+    before, constants = preprocessing(crop, mode, first)
     after = [
         helper.make_node("Div", [last.name, "service.temperature"], ["service.calibrated"], name="service.calibrate"),
         helper.make_node("Softmax", ["service.calibrated"], [PROBABILITIES], name="service.softmax", axis=1),
@@ -67,32 +68,6 @@ def with_preprocessing(model: onnx.ModelProto, crop: int, temperature: float) ->
     constants["service.temperature"] = np.array(temperature, np.float32)
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     return made
-
-
-def _preprocessing(crop, images):
-    """Nodes from `pictures` to `images`, and their constants.
-
-    `exclude_outside` drops what lies beyond the border, as Pillow and torch do; the default would repeat the border.
-    """
-    constants = {
-        "service.size": np.array([crop, crop], np.int64),
-        "service.mean": np.array(MEAN, np.float32).reshape(1, 3, 1, 1) * 255,
-        "service.std": np.array(STD, np.float32).reshape(1, 3, 1, 1) * 255,
-    }
-    resize = {"mode": "linear", "antialias": 1, "exclude_outside": 1, "axes": [1, 2]}
-    chain = [
-        ("Resize", ["", "", "service.size"], "service.squashed", resize),
-        ("Transpose", [], "service.planes", {"perm": [0, 3, 1, 2]}),
-        ("Cast", [], "service.values", {"to": TensorProto.FLOAT}),
-        ("Sub", ["service.mean"], "service.centred", {}),
-        ("Div", ["service.std"], images, {}),
-    ]
-    nodes, current = [], PICTURES
-    for operator, others, output, options in chain:
-        name = f"service.{operator.lower()}"
-        nodes.append(helper.make_node(operator, [current, *others], [output], name=name, **options))
-        current = output
-    return nodes, constants
 
 
 def tidied(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -14,12 +14,14 @@ from tqdm import tqdm
 
 from florilegium.errors import UserError
 from florilegium.files import reserve_space
-from florilegium.images import squashed
+from florilegium.images import square_pixels
 
 CHUNK = 64  # images a worker takes at a time
 
 
-def write_pixels(target: Path, paths: list[str], side: int, workers: int, sha256: list[str] | None = None) -> None:
+def write_pixels(
+    target: Path, paths: list[str], side: int, workers: int, sha256: list[str] | None = None, mode: str = "squash"
+) -> None:
     """Decode `paths` into `target`, a .npy of shape (len(paths), side, side, 3), uint8, row i from path i.
 
     Every worker writes its rows straight into the file, so no pixel crosses between processes.
@@ -30,6 +32,7 @@ def write_pixels(target: Path, paths: list[str], side: int, workers: int, sha256
         side: height and width in pixels.
         workers: processes.
         sha256: of every photograph, hexadecimal; None takes them as they are.
+        mode: how a photograph becomes a square, `squash` or `center` (images.to_square).
 
     Raises:
         UserError: a photograph of the manifest is gone, no longer readable or another one; named.
@@ -42,23 +45,23 @@ def write_pixels(target: Path, paths: list[str], side: int, workers: int, sha256
     reserve_space(target)  # a disk too small says so now, not after the last photograph but one
     starts = range(0, len(paths), CHUNK)
     images = list(zip(paths, sha256 or [None] * len(paths), strict=True))
-    jobs = [(target, first + start * side * side * 3, images[start : start + CHUNK], side) for start in starts]
+    jobs = [(target, first + start * side * side * 3, images[start : start + CHUNK], side, mode) for start in starts]
     with ProcessPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="pixels", unit="image", disable=None) as bar:
         for written in pool.map(_write_rows, jobs):
             bar.update(written)
 
 
-def _write_rows(job: tuple[Path, int, list[tuple[str, str | None]], int]) -> int:
-    target, place, images, side = job
+def _write_rows(job: tuple[Path, int, list[tuple[str, str | None]], int, str]) -> int:
+    target, place, images, side, mode = job
     # Written like a stream: through a memory map every page would cost a fault.
     with open(target, "r+b") as stream:
         stream.seek(place)
         for path, digest in images:
-            stream.write(_decoded(path, digest, side))
+            stream.write(_decoded(path, digest, side, mode))
     return len(images)
 
 
-def _decoded(path: str, digest: str | None, side: int) -> np.ndarray:
+def _decoded(path: str, digest: str | None, side: int, mode: str) -> np.ndarray:
     try:
         content = Path(path).read_bytes()
         if digest and hashlib.sha256(content).hexdigest() != digest:
@@ -66,7 +69,7 @@ def _decoded(path: str, digest: str | None, side: int) -> np.ndarray:
                 f"dataset: {path} is not the picture that the manifest lists (its sha256 is another); put it back, "
                 f"or delete the manifest and run again"
             )
-        return squashed(io.BytesIO(content), side)
+        return square_pixels(io.BytesIO(content), side, mode)
     except OSError as error:
         raise UserError(
             f"dataset: {path} was in the manifest but cannot be read now ({error}); put it back, or delete "

@@ -36,7 +36,7 @@ def scaling(architectures: pd.DataFrame, crops: Mapping[str, Mapping[str, int]])
 
     Args:
         architectures: architectures.csv.
-        crops: recipe -> architecture -> side of the view that the network saw.
+        crops: recipe -> architecture -> side of the view that evaluates.
     """
     family = architectures[architectures["architecture"].isin(COEFFICIENTS)]
     rows = []

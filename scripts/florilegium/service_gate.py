@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from PIL import Image
 
 from florilegium.augment import MEAN, STD
 from florilegium.calibration import probabilities
 from florilegium.devices import DeviceImages
-from florilegium.images import open_rgb
+from florilegium.images import open_rgb, to_square
 from florilegium.inference import batches
 from florilegium.onnx_gate import Answer
-from florilegium.onnx_variants import PICTURES
+from florilegium.onnx_preprocessing import PICTURES
 
 PHOTOGRAPHS = 64  # originals, evenly over the split; decoding them takes longer than the networks
 # Resampling rounds to whole grey levels, and a few pixels in a hundred are rounded to the next one by Pillow, torch or
@@ -28,10 +27,9 @@ CLOSE_ON_AVERAGE = 0.01
 Found = tuple[int, float | None, float | None, float | None]
 
 
-def documented_view(path: str, crop: int) -> np.ndarray:
+def documented_view(path: str, crop: int, mode: str) -> np.ndarray:
     """(1, 3, crop, crop) of a photograph, made with Pillow as the metadata says."""
-    image = open_rgb(path).resize((crop, crop), Image.Resampling.BILINEAR)  # antialiased
-    levels = np.asarray(image, dtype=np.float32)
+    levels = np.asarray(to_square(open_rgb(path), crop, mode), dtype=np.float32)
     view = (levels / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return view.transpose(2, 0, 1)[None]
 
@@ -46,7 +44,12 @@ class Answers:
 
 
 def compared_with_service(
-    answers: Answers, service: onnxruntime.InferenceSession, images: DeviceImages, paths: Sequence[str], crop: int
+    answers: Answers,
+    service: onnxruntime.InferenceSession,
+    images: DeviceImages,
+    paths: Sequence[str],
+    crop: int,
+    mode: str,
 ) -> dict[str, Any]:
     """Both variants on the pixels of a whole split, and on some of its original photographs.
 
@@ -58,6 +61,7 @@ def compared_with_service(
         images: the split's pixels.
         paths: its photographs.
         crop: side of the view.
+        mode: how a photograph becomes a square, `squash` or `center`.
 
     Returns:
         images, top1_agreement, max_abs_diff, mean_abs_diff (of each image's largest) on the pixels; the same on the
@@ -72,7 +76,7 @@ def compared_with_service(
     pairs = []
     for path in paths[:: max(1, len(paths) // PHOTOGRAPHS)][:PHOTOGRAPHS]:
         with contextlib.suppress(OSError):
-            view, picture = documented_view(path, crop), np.asarray(open_rgb(path))[None]
+            view, picture = documented_view(path, crop, mode), np.asarray(open_rgb(path))[None]
             pairs.append((answers.of_views(view), said_by_service(picture)))
     logits, said = (np.concatenate(parts) for parts in zip(*pairs, strict=True)) if pairs else ((), ())
     photographs = _agreement(logits, said, answers.temperature)

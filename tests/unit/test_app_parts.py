@@ -43,13 +43,19 @@ def test_a_folder_without_runs_is_refused(tmp_path):
 @pytest.fixture
 def checkpoint(tmp_path):
     """A resnet18 whose every place speaks against every class, least of all against the one of the bright half."""
+    return saved(tmp_path)
+
+
+def saved(folder, **settings):
+    """The checkpoint of that network; without `settings` as it was before there were `resize_mode` and `test_crop`."""
     network = build_network("resnet18", 2, None, seed=0)
     head = network.get_submodule(head_name(network))
     with torch.no_grad():
         head.weight.copy_(head.weight.abs().neg() * torch.tensor([[1.0], [3.0]]))
     about = {"architecture": "resnet18", "class_names": ["one", "other"], "settings": {"crop": 96, "dropout": None}}
-    save_checkpoint(tmp_path / "final.pth", network.state_dict(), about)
-    return tmp_path / "final.pth"
+    about["settings"] |= settings
+    save_checkpoint(folder / "final.pth", network.state_dict(), about)
+    return folder / "final.pth"
 
 
 def test_a_heat_map_shows_what_sets_a_class_apart_even_when_all_logits_are_negative(checkpoint):
@@ -63,6 +69,18 @@ def test_a_heat_map_shows_what_sets_a_class_apart_even_when_all_logits_are_negat
 def test_the_overlay_has_the_shape_of_the_photograph_and_not_of_the_square(checkpoint):
     drawn = heat_maps.overlay(checkpoint, Image.new("RGB", (900, 600), "green"), "other")
     assert drawn.size == (heat_maps.SHOWN, round(heat_maps.SHOWN * 600 / 900))
+
+
+def test_a_network_that_sees_the_middle_has_its_heat_map_there(tmp_path):
+    path = saved(tmp_path, resize_mode="center", test_crop=128)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8))
+    assert heat_maps.heat_map(path, picture, "one").shape == (4, 4)
+    drawn = np.asarray(heat_maps.overlay(path, picture, "one"), float)
+    picture.thumbnail((heat_maps.SHOWN,) * 2)
+    edge = (drawn.shape[1] - drawn.shape[0]) // 2
+    unseen = np.r_[:edge, drawn.shape[1] - edge + 1 : drawn.shape[1]]
+    changed = np.abs(drawn - 0.8 * np.asarray(picture, float)) > 1
+    assert not changed[:, unseen].any() and changed[:, edge:-edge].mean() > 0.1
 
 
 def test_a_network_that_keeps_no_places_has_no_heat_map():

@@ -101,6 +101,9 @@ def test_a_recipe_of_nothing_is_the_lesson(config):
         (f"{LESSON}.overrides.resnet", {}, [f"{LESSON}.overrides.resnet: torchvision has no"]),
         (f"{LESSON}.crop", 257, [f"{LESSON}.crop: 257 (for resnet18) is larger than resize 256"]),
         (f"{LESSON}.overrides.efficientnet_b3.crop", 321, [f"{LESSON}.crop: 321 (for efficientnet_b3)"]),
+        (f"{LESSON}.test_crop", 257, [f"{LESSON}.test_crop: 257 (for resnet18) is larger than resize 256"]),
+        (f"{LESSON}.test_crop", 7, [f"{LESSON}.test_crop: 7 is less than the minimum of 8"]),
+        (f"{LESSON}.resize_mode", "centre", [f"{LESSON}.resize_mode: 'centre' is not one of ['squash', 'center']"]),
         (f"{LESSON}.batch_size", "many", [f"{LESSON}.batch_size: 'many' is not of type 'integer'"]),
         (f"{LESSON}.batch_size", 1, [f"{LESSON}.batch_size: 1 is less than the minimum of 2"]),
         (f"{LESSON}.phase1.epochs", True, [f"{LESSON}.phase1.epochs: True is not of type 'integer'"]),
@@ -210,7 +213,7 @@ def test_an_override_changes_its_architecture_only(config):
     plain = configuration.run_settings(completed, "lesson", "efficientnet_b0")
     assert [large[key] for key in ("resize", "crop", "batch_size", "dropout")] == [320, 300, 24, 0.3]
     assert [plain[key] for key in ("resize", "crop", "batch_size", "dropout")] == [256, 224, 32, None]
-    same = large.keys() - {"resize", "crop", "batch_size", "dropout"}
+    same = large.keys() - {"resize", "crop", "test_crop", "batch_size", "dropout"}
     assert {key: large[key] for key in same} == {key: plain[key] for key in same}
     assert "overrides" not in large
 
@@ -221,3 +224,23 @@ def test_an_override_keeps_the_recipes_own_values_instead_of_defaults(config):
     lesson["overrides"]["resnet18"] = {"phase2": {"schedule": {"step_size": 3}}}
     phase2 = configuration.run_settings(configuration.complete(config), "lesson", "resnet18")["phase2"]
     assert (phase2["epochs"], phase2["schedule"]) == (7, STEPS | {"step_size": 3, "gamma": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("lesson", "override", "expected"),
+    [
+        ({}, {}, (224, 300)),
+        ({"test_crop": 256}, {}, (256, 256)),
+        ({"test_crop": 256}, {"test_crop": 320}, (256, 320)),
+        ({"test_crop": 256}, {"test_crop": None}, (256, 300)),
+    ],
+)
+def test_views_that_evaluate_have_the_side_of_training_views_unless_the_recipe_says_another(
+    config, lesson, override, expected
+):
+    config["recipe_definitions"]["lesson"] |= lesson
+    config["recipe_definitions"]["lesson"]["overrides"]["efficientnet_b3"] |= override
+    completed = configuration.complete(config)
+    found = [configuration.run_settings(completed, "lesson", name) for name in ("resnet18", "efficientnet_b3")]
+    assert tuple(settings["test_crop"] for settings in found) == expected
+    assert [settings["crop"] for settings in found] == [224, 300]

@@ -96,7 +96,7 @@ def test_every_exif_orientation_comes_out_upright(tmp_path):
         found = read(Image.fromarray(stored), path, exif=exif, quality=95, subsampling=0)
         assert found.shape == upright.shape, orientation
         assert np.abs(found - upright).mean() < 4, orientation
-        small = images.squashed(path, 9).astype(int)  # by way of draft decoding
+        small = images.square_pixels(path, 9, "squash").astype(int)  # by way of draft decoding
         assert np.abs(small[4, [1, 4, 7]] - [RED, GREEN, BLUE]).max() < 12, orientation
 
 
@@ -131,7 +131,7 @@ def test_draft_decoding_differs_from_full_decoding_by_no_more_than_resampling_no
     full = Image.open(photograph_file).convert("RGB")
     plain = np.asarray(full.resize((side, side), Image.Resampling.BILINEAR)).astype(float)
     other_filter = np.asarray(full.resize((side, side), Image.Resampling.BICUBIC)).astype(float)
-    difference = np.abs(images.squashed(photograph_file, side) - plain).mean()
+    difference = np.abs(images.square_pixels(photograph_file, side, "squash") - plain).mean()
     # A JPEG decoded at 1/2 … 1/8 is box-filtered by its own transform; what is left to resample is at least twice
     # as large as the result, so the difference stays below that between two filters everybody uses.
     assert difference < np.abs(other_filter - plain).mean()
@@ -148,7 +148,7 @@ def test_draft_decoding_keeps_at_least_twice_the_size_asked_for(photograph_file)
 
 def test_small_pictures_are_enlarged(tmp_path):
     patches().save(tmp_path / "small.png")
-    assert images.squashed(tmp_path / "small.png", 64).shape == (64, 64, 3)
+    assert images.square_pixels(tmp_path / "small.png", 64, "squash").shape == (64, 64, 3)
 
 
 def test_hidden_files_and_other_suffixes_are_no_photographs(tmp_path):

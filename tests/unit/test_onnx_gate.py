@@ -91,21 +91,24 @@ def both(small_onnx, split):
     plain = session_answer(cpu_session(small_onnx[1], 1))
     answers = Answers(plain, logits_of(plain, split[0], 32), 0.7)
 
-    def compare(paths, temperature=0.7):
-        session = cpu_session(with_preprocessing(small_onnx[1], 32, temperature), 1)
-        return compared_with_service(answers, session, split[0], [str(path) for path in paths], 32)
+    def compare(paths, temperature=0.7, mode="squash"):
+        session = cpu_session(with_preprocessing(small_onnx[1], 32, mode, temperature), 1)
+        return compared_with_service(answers, session, split[0], [str(path) for path in paths], 32, mode)
 
     return compare
 
 
-def test_both_variants_agree_on_pixels_and_original_photographs_and_a_wrong_one_is_refused(both, photograph, tmp_path):
+@pytest.mark.parametrize("mode", ["squash", "center"])
+def test_both_variants_agree_on_pixels_and_original_photographs_and_a_wrong_one_is_refused(
+    both, photograph, tmp_path, mode
+):
     sizes = [(33, 50), (90, 64), (20, 31), (32, 32)]
     paths = [photograph(tmp_path / f"{n}.png", n, size) for n, size in enumerate(sizes)]
-    found = both([*paths, tmp_path / "gone.png"])
+    found = both([*paths, tmp_path / "gone.png"], mode=mode)
     assert (found["images"], found["photographs"], found["reason"]) == (32, 4, ""), "what is gone is not counted"
     assert found["top1_agreement"] == found["photographs_top1_agreement"] == 1
     assert max(found["max_abs_diff"], found["photographs_max_abs_diff"]) < 0.01
-    wrong = both(paths, temperature=7.0)["reason"]
+    wrong = both(paths, temperature=7.0, mode=mode)["reason"]
     assert "a probability differs by" in wrong and "more than rounding explains" in wrong
 
 

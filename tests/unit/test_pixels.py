@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from florilegium import files, images, pixels
 from florilegium.errors import UserError
@@ -16,8 +17,6 @@ from florilegium.manifest import Manifest
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     """More pictures than one worker takes at a time, of different sizes."""
-    from PIL import Image
-
     folder = tmp_path_factory.mktemp("photographs")
     paths = []
     for number in range(pixels.CHUNK + 9):
@@ -38,7 +37,29 @@ def written(photographs, tmp_path_factory):
 def test_row_i_is_photograph_i(photographs, written):
     array = np.load(written)
     assert array.shape == (len(photographs), 12, 12, 3) and array.dtype == np.uint8
-    assert (array == np.stack([images.squashed(path, 12) for path in photographs])).all()
+    assert (array == np.stack([images.square_pixels(path, 12, "squash") for path in photographs])).all()
+
+
+def test_the_middle_square_keeps_the_shape_of_what_it_shows(photographs, tmp_path):
+    pixels.write_pixels(tmp_path / "center.npy", photographs, 12, workers=1, mode="center")
+    for path, found in zip(photographs, np.load(tmp_path / "center.npy"), strict=True):
+        picture = Image.open(path)
+        shorter = min(picture.size)
+        left, top = (picture.width - shorter) / 2, (picture.height - shorter) / 2
+        box = (left, top, left + shorter, top + shorter)
+        assert (found == np.asarray(picture.resize((12, 12), Image.Resampling.BILINEAR, box=box))).all()
+
+
+def test_a_square_is_the_same_in_both_modes_and_a_circle_stays_one_only_in_the_middle(tmp_path):
+    across, down = np.meshgrid(np.arange(200) - 99.5, np.arange(100) - 49.5)
+    Image.fromarray(np.uint8(255 * (np.hypot(across, down) < 30))).save(tmp_path / "circle.png")
+    Image.fromarray(np.uint8(across[:, :100] + down[:, :100] + 150)).save(tmp_path / "square.png")
+    circle = images.square_pixels(tmp_path / "circle.png", 50, "center")[..., 0] > 127
+    assert circle.any(0).sum() == circle.any(1).sum() == 30
+    squashed = images.square_pixels(tmp_path / "circle.png", 50, "squash")[..., 0] > 127
+    assert (squashed.any(0).sum(), squashed.any(1).sum()) == (15, 30) or squashed.any(0).sum() == 16
+    both = [images.square_pixels(tmp_path / "square.png", 50, mode) for mode in ("squash", "center")]
+    assert np.array_equal(*both)
 
 
 def test_one_worker_and_two_write_the_same_bytes(photographs, written, tmp_path):

@@ -10,7 +10,7 @@ import sys
 import pytest
 import torchvision
 
-from florilegium import catalogue
+from florilegium import catalogue, configuration
 from florilegium.errors import UserError
 
 HEAVY = {"torch", "torchvision", "onnx", "onnxruntime"}
@@ -184,3 +184,17 @@ def test_every_rule_with_a_script_declares_the_library_of_that_script(project):
             name = re.match(r"\w+ (\w+)", rule)[1]
             if script and not name.startswith("download_"):  # an edit must not download again
                 assert f'library("{script[1]}")' in rule, name
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"resize": 256, "resize_mode": "squash"}, "pixels_256.npy"),
+        ({"resize": 320, "resize_mode": "center"}, "pixels_320_center.npy"),
+    ],
+)
+def test_the_rule_makes_the_pixel_file_that_a_recipe_reads(project, settings, name):
+    assert configuration.pixels_name(settings) == name
+    output = re.search(r'pixels="results/data/(\S+)",', (project / "rules" / "data.smk").read_text(encoding="utf-8"))[1]
+    square = re.search(r' square=r"(\S+)",', (project / "rules" / "common.smk").read_text(encoding="utf-8"))[1]
+    assert re.fullmatch(re.escape(output).replace(re.escape("{square}"), square), name)

@@ -118,6 +118,14 @@ def test_an_overlay_says_what_is_wanted_too(finished, capsys):
     assert summary == "3 not in config.yaml + mine.yaml; `make orphans CONFIG=mine.yaml REMOVE=yes` removes them"
 
 
+def test_squares_of_the_mode_that_is_not_wanted_are_orphans(finished, capsys):
+    (finished / "mine.yaml").write_text("recipe_definitions: {lesson: {resize_mode: center}}\n")
+    (finished / "results/data/pixels_256_center.npy").touch()
+    orphans.main(["config.yaml", "mine.yaml"])
+    found = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if line.endswith(".npy")]
+    assert found == [f"results/data/pixels_{side}.npy" for side in (256, 320, 40)]
+
+
 def test_the_command_that_removes_names_every_overlay():
     assert orphans.removing(["a.yaml", "b.yaml"]) == 'make orphans CONFIG="a.yaml b.yaml" REMOVE=yes'
 

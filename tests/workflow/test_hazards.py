@@ -149,7 +149,7 @@ def test_a_photograph_that_changed_since_the_manifest_is_refused_by_name(fresh_w
         "pixels",
         input=[f"manifest={data}/manifest.csv", f"dataset={data}/dataset.json"],
         output=[f"pixels={data}/pixels_40.npy"],
-        wildcards=["resize=40"],
+        wildcards=["square=40"],
     )
     assert done.returncode == 1 and len(lines) == 1
     assert f"dataset: {path} {'was in the manifest but' if change == 'deleted' else 'is not the picture'}" in lines[0]
