@@ -5,7 +5,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test app config why orphans same lint format docs lock benchmark exports clean
+.PHONY: help setup demo test app config why orphans same lint format docs lock benchmark exports recipes clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -79,10 +79,15 @@ WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2-imagenet.pth)
 benchmark: .venv/installed-dev ## docs/benchmarks.md and .csv: the course's way against ours, in one run
 	$(BIN)/python benchmarks/benchmark.py $(if $(ROOT),--root $(ROOT)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
-FROM ?= results/comparison/formats.csv
+exports: FROM ?= results/comparison/formats.csv
 DRAWN ?=
 exports: .venv/installed ## docs/export.csv and the tables of docs/export.md: make exports FROM="a/formats.csv b/formats.csv"
 	@$(TOOL)/export_table.py $(FROM) $(if $(DRAWN),--drawn $(DRAWN))
+
+recipes: FROM ?= results/comparison/recipes.csv
+ABLATION ?=
+recipes: .venv/installed ## docs/recipes.csv and the tables of docs/recipes.md: make recipes FROM="a/recipes.csv b/recipes.csv" ABLATION=a/ablation.csv
+	@$(TOOL)/recipes_table.py $(FROM) $(if $(ABLATION),--ablation $(ABLATION))
 
 clean: ## remove results (downloads in resources/ stay)
 	find results -mindepth 1 ! -name .gitkeep -delete

@@ -22,6 +22,7 @@ include: "rules/explanation.smk"
 include: "rules/export.smk"
 include: "rules/serving.smk"
 include: "rules/comparison.smk"
+include: "rules/recipes.smk"
 include: "rules/selection.smk"
 include: "rules/report.smk"
 include: "rules/lesson_files.smk"
@@ -38,11 +39,13 @@ localrules:
     bundle,
     choose,
     compare_formats,
+    compare_recipes,
     model_card,
     plot_choice,
     plot_data,
     plot_explanations,
     plot_gallery,
+    plot_recipes,
     plot_robustness,
     plot_run,
     provenance,

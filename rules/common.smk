@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from florilegium import configuration, driver, leases
+from florilegium import configuration, differences, driver, leases
 from florilegium.catalogue import is_path
 from florilegium.errors import UserError
 from florilegium.listing import fingerprint

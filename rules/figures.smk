@@ -60,6 +60,11 @@ if {*lessons.COURSE} & {*config["architectures"]}:
 if {"efficientnet_b0", "efficientnet_b3"} <= {*config["architectures"]}:
     COMPARISON_FIGURES["scaling"] = "scaling"
 
+RECIPE_FIGURES = {  # of several recipes
+    "time_to_accuracy": "time_to_accuracy",
+    "recipe_gains": "recipe_gains",
+}
+
 
 def in_report(path, caption, category, figure):
     """A file with its place in the report."""
@@ -106,6 +111,8 @@ def comparison_figure(name, caption):
 
 def figures_of_comparison():
     names = [*COMPARISON_FIGURES, "choice", "formats"]
+    if len(config["recipes"]) > 1:
+        names += RECIPE_FIGURES
     return [f"{COMPARISON}/figures/{name}.png" for name in names]
 
 

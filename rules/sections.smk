@@ -113,6 +113,12 @@ def comparison_settings(wildcards):
     return {"crops": crops}
 
 
+def recipe_settings(wildcards):
+    """The first recipe, and what each one changes against it, network by network."""
+    changes = differences.recipe_changes(config)
+    return {"base": config["recipes"][0], "changes": changes}
+
+
 def choice_settings(wildcards):
     return dict(sorted(config["choice"].items()))
 

@@ -9,7 +9,6 @@ their top-1, except in the table of the drawn flowers, which all networks learne
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pandas as pd
 from florilegium.errors import UserError
 from florilegium.files import write_text, written_whole
 from florilegium.formats import means
+from florilegium.markdown import filled
 from florilegium.style import display_name
 
 AGREEMENT, COST = ["top1", "top1_agreement", "max_abs_diff"], ["p50_ms_1thread", "throughput", "file_mb"]
@@ -65,12 +65,6 @@ def conditions(table: pd.DataFrame) -> str:
     places = " and ".join(f"{images} validation images" for images in sorted({*table["images"]}))
     vnni = "with" if str(first["vnni"]) == "True" else "without"
     return f"{places}; {first['processor']} {vnni} VNNI, {first['all_threads']} threads for the throughput."
-
-
-def filled(page: str, name: str, content: str) -> str:
-    """The page with what stands between two comments replaced."""
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-    return re.sub(pattern, lambda found: f"{found[1]}{content}\n{found[2]}", page, flags=re.DOTALL)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from differences import differences
+from florilegium.differences import differences
 from florilegium.errors import UserError
 from florilegium.files import read_json
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from differences import differences
 from florilegium.configuration import read_keys
+from florilegium.differences import differences
 from florilegium.errors import UserError
 
 JOB = re.compile(r"^rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)

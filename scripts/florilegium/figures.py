@@ -11,6 +11,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import PowerNorm
 
 from florilegium import style
 
@@ -21,6 +22,24 @@ def _class_key(class_names):
     """Which class each number on an axis means: all of a few, else the first and the last."""
     pairs = [f"{i} = {name}" for i, name in enumerate(class_names)]
     return f"classes by number: {', '.join(pairs if len(pairs) <= 12 else [pairs[0], '…', pairs[-1]])}"
+
+
+def _heat(axes, matrix, class_names, named):
+    """Draw counts (C, C) as percent of each true class; returns the image, whose array holds the percentages.
+
+    Raises ValueError when the matrix is not square or does not fit the names.
+    """
+    matrix, count = np.asarray(matrix), len(class_names)
+    if matrix.shape != (count, count):
+        raise ValueError(f"a confusion matrix of shape {matrix.shape} does not fit {count} class names")
+    shares = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class without images stays 0
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))  # square root: rare mistakes show
+    ticks = range(0, count, 1 if named or count <= 12 else 20 if count > 60 else 5)
+    texts = [style.clip(class_names[i] if named else i, 22) for i in ticks]
+    axes.set_xticks(ticks, texts, rotation=90 * named)
+    axes.set_yticks(ticks, texts)
+    axes.grid(False)
+    return image
 
 
 def _heat_bar(figure, image, axes):
@@ -36,7 +55,7 @@ def confusion(matrix, class_names, title, weights=""):
     named, side = count <= NAMES_UP_TO, np.clip(0.55 * count + 3, 8, 16) if count <= NAMES_UP_TO else 10
     note = "\n".join([f"weights {weights}"] * bool(weights) + [_class_key(class_names)] * (not named))
     figure, axes = style.new_figure(side * 1.05, side, title, note)
-    image = style.heat(axes, matrix, class_names, named)
+    image = _heat(axes, matrix, class_names, named)
     axes.set(xlabel="predicted class", ylabel="true class")
     for row, column in np.argwhere(np.asarray(matrix) > 0) if named else ():
         colour = "white" if image.get_array()[row, column] > 40 else style.INK
@@ -57,7 +76,7 @@ def confusion_grid(matrices, class_names, weights=None):
     note = f"{style.weights_note(weights)}\n{_class_key(class_names)}".strip()
     figure, panels = style.new_figure(*size, title, note, rows, columns, squeeze=False)
     for i, (panel, (label, matrix)) in enumerate(zip(panels.flat, matrices.items(), strict=False)):
-        image = style.heat(panel, matrix, class_names, named=False)
+        image = _heat(panel, matrix, class_names, named=False)
         panel.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(matrices))
         panel.set_title(label)
     for panel in panels.flat[len(matrices) :]:

@@ -7,9 +7,7 @@ import textwrap
 from typing import NamedTuple
 
 import matplotlib
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -29,6 +27,12 @@ FIXED = {
 # Six colours and seven markers have no common divisor: 42 further architectures before a pair repeats.
 OTHER_COLOURS = ("#E69F00", "#56B4E9", "#882255", "#999933", "#000000", "#8C564B")
 OTHER_MARKERS = ("P", "X", "<", ">", "p", "h", "*")
+
+# Recipes: ink for the one that the others are held against, then colours that no network of the course has. They
+# stay apart for every colour vision, ink included (a test measures it); five, seven and four have no common divisor.
+RECIPE_COLOURS = ("#EE3377", "#6699CC", "#997700", "#5B2C83", "#225522")
+RECIPE_MARKERS = ("s", "^", "D", "v", "P", "X", "h")
+RECIPE_DASHES = ("--", "-.", ":", "-")
 
 FAMILIES = (
     "ResNet ResNeXt EfficientNet MobileNet DenseNet ConvNeXt ShuffleNet SqueezeNet MNASNet GoogLeNet AlexNet "
@@ -72,6 +76,22 @@ def looks(architectures) -> dict[str, Look]:
     for i, name in enumerate(name for name in names if name not in FIXED):
         chosen[name] = (OTHER_COLOURS[i % len(OTHER_COLOURS)], OTHER_MARKERS[i % len(OTHER_MARKERS)])
     return {name: Look(display_name(name), *chosen[name]) for name in names}
+
+
+class RecipeLook(NamedTuple):
+    """How one recipe is drawn where recipes are compared."""
+
+    colour: str
+    marker: str
+    dashes: str
+
+
+def recipe_looks(recipes, base: str) -> dict[str, RecipeLook]:
+    """Look of each recipe by its place among the others, in the order given; `base` is what they are held against."""
+    others = [name for name in dict.fromkeys(recipes) if name != base]
+    shapes = (RECIPE_COLOURS, RECIPE_MARKERS, RECIPE_DASHES)
+    looks = {name: RecipeLook(*(shape[i % len(shape)] for shape in shapes)) for i, name in enumerate(others)}
+    return {base: RecipeLook(INK, "o", "-")} | looks
 
 
 def house_style() -> None:
@@ -144,24 +164,6 @@ def weights_note(weights: dict[str, str] | None) -> str:
     for label, text in (weights or {}).items():
         kinds.setdefault(str(text), []).append(label.replace(" ", "\N{NO-BREAK SPACE}"))
     return "\n".join(f"weights {text}: {', '.join(labels)}" for text, labels in kinds.items())
-
-
-def heat(axes, matrix, class_names, named):
-    """Draw counts (C, C) as percent of each true class; returns the image, whose array holds the percentages.
-
-    Raises ValueError when the matrix is not square or does not fit the names.
-    """
-    matrix, count = np.asarray(matrix), len(class_names)
-    if matrix.shape != (count, count):
-        raise ValueError(f"a confusion matrix of shape {matrix.shape} does not fit {count} class names")
-    shares = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class without images stays 0
-    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))  # square root: rare mistakes show
-    ticks = range(0, count, 1 if named or count <= 12 else 20 if count > 60 else 5)
-    texts = [clip(class_names[i] if named else i, 22) for i in ticks]
-    axes.set_xticks(ticks, texts, rotation=90 * named)
-    axes.set_yticks(ticks, texts)
-    axes.grid(False)
-    return image
 
 
 def _free_box(anchor, width, height, gap, frame, taken) -> Bbox:

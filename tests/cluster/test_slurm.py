@@ -11,9 +11,10 @@ from slurm_processes import environment
 SEEDS = [1, 2, 3]
 GPU_STEPS = ("extract_features", "fine_tune", "evaluate", "robustness", "explain")
 LOCAL_RULES = (
-    *("all", "audit", "bundle", "choose", "compare_formats", "model_card", "plot_choice", "plot_data"),
-    *("plot_explanations", "plot_gallery", "plot_robustness", "plot_run", "provenance", "start_page"),
-    *("lesson_comparison", "lesson_data", "lesson_network", "render_lesson", "download_flowers102", "download_weights"),
+    *("all", "audit", "bundle", "choose", "compare_formats", "compare_recipes", "model_card", "plot_choice"),
+    *("plot_data", "plot_explanations", "plot_gallery", "plot_recipes", "plot_robustness", "plot_run"),
+    *("provenance", "start_page", "lesson_comparison", "lesson_data", "lesson_network", "render_lesson"),
+    *("download_flowers102", "download_weights"),
 )
 WHERE_AM_I = """
 import os

@@ -226,7 +226,11 @@ def lab(linear):
 def test_the_five_colours_stay_apart_for_colour_blind_eyes(eye):
     looks = style.looks(FIVE).values()
     assert len({look.marker for look in looks}) == 5
-    seen = [lab(np.array(DEFICIENCIES[eye]) @ np.array(to_rgb(look.colour)) ** 2.2) for look in looks]
+    assert_apart([look.colour for look in looks], eye)
+
+
+def assert_apart(colours, eye):
+    seen = [lab(np.array(DEFICIENCIES[eye]) @ np.array(to_rgb(colour)) ** 2.2) for colour in colours]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 15  # 2.3 is just noticeable
 
 

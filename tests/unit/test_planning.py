@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torchvision
+import yaml
 
 from florilegium import catalogue, configuration
 from florilegium.errors import UserError
@@ -97,6 +98,9 @@ LIGHT = (
     "training_figures",
     "choice_figures",
     "gain_figures",
+    "recipes",
+    "recipe_figures",
+    "differences",
     "pair_figures",
     "paired",
     "agreement",
@@ -198,3 +202,13 @@ def test_the_rule_makes_the_pixel_file_that_a_recipe_reads(project, settings, na
     output = re.search(r'pixels="results/data/(\S+)",', (project / "rules" / "data.smk").read_text(encoding="utf-8"))[1]
     square = re.search(r' square=r"(\S+)",', (project / "rules" / "common.smk").read_text(encoding="utf-8"))[1]
     assert re.fullmatch(re.escape(output).replace(re.escape("{square}"), square), name)
+
+
+def test_recipes_are_compared_only_where_there_are_several(fresh_workflow):
+    small = yaml.safe_load((fresh_workflow.folder / "tests" / "small.yaml").read_text(encoding="utf-8"))
+    small["recipe_definitions"]["other"] = {"extends": "tiny", "label_smoothing": 0.1}
+    for recipes in (["tiny"], ["tiny", "other"]):
+        (fresh_workflow.folder / "recipes.yaml").write_text(yaml.safe_dump(small | {"recipes": recipes}))
+        planned = fresh_workflow.planned(config="recipes.yaml")
+        found = {rule: count for rule, count in planned.items() if rule.endswith("_recipes")}
+        assert found == ({"compare_recipes": 1, "plot_recipes": 1} if len(recipes) > 1 else {})

@@ -9,7 +9,7 @@ import yaml
 import orphans
 import run_config
 import same
-from differences import differences
+from florilegium.differences import differences
 from florilegium.errors import UserError
 from why import explanation, main, overlays, planned_jobs
 
@@ -41,7 +41,7 @@ def test_differences_name_every_leaf_with_both_values():
     assert differences(before, {"a": {"b": 3, "c": 2}, "same": [1], "new": None}) == [
         "a.b: 1 -> 3",
         "a.gone: {} -> (none)",
-        "new: (none) -> None",
+        "new: (none) -> null",
     ]
     assert differences(before, before) == []
 
