@@ -244,3 +244,13 @@ def test_views_that_evaluate_have_the_side_of_training_views_unless_the_recipe_s
     found = [configuration.run_settings(completed, "lesson", name) for name in ("resnet18", "efficientnet_b3")]
     assert tuple(settings["test_crop"] for settings in found) == expected
     assert [settings["crop"] for settings in found] == [224, 300]
+
+
+@pytest.mark.parametrize("overlays", [["demo"], ["tuned"], ["quick"], ["tuned", "quick"], ["ablation"]], ids="+".join)
+def test_the_projects_overlays_are_complete_with_config_yaml(project, overlays):
+    files = [project / "config.yaml", *(project / f"config/{name}.yaml" for name in overlays)]
+    config = configuration.read(files)
+    assert set(config["recipes"]) <= set(config["recipe_definitions"])
+    if "ablation" in overlays:
+        changes = {recipe: str(config["recipe_definitions"][recipe]) for recipe in config["recipes"]}
+        assert len(set(changes.values())) == len(config["recipes"]), "each recipe differs from every other"
