@@ -58,9 +58,8 @@ def test_pictures_of_any_size_become_the_view_that_pillow_makes(size, mode):
     difference = np.abs((values - values.mean()) - (expected - expected.mean()))
     one_level = 1 / 255 / min(STD)
     assert difference.max() < 1.2 * one_level, "Pillow and onnxruntime round to grey levels, at most one apart"
-    # Sides of 9 and 24 pixels make many values that lie just between two levels; the order of rows and columns decides.
-    seldom = {"squash": 0.25, "center": 0.3}[mode]
-    assert difference.mean() < seldom * one_level, "and seldom: where the exact value lies between two"
+    # 24 pixels made of 9 lie just between two levels time and again; there the order of rows and columns decides.
+    assert difference.mean() < 0.3 * one_level, "and seldom: where the exact value lies between two"
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.4, 3.0])
