@@ -106,6 +106,7 @@ def views() -> str:
     rows = [(f"`{key}`", *(recipe[key] for recipe in recipes)) for key in ("resize", "crop", "batch_size")]
     keys = recipes[0]["augmentation"]
     rows += [(f"`augmentation.{key}`", *(recipe["augmentation"][key] for recipe in recipes)) for key in keys]
+    rows = [tuple("null" if value is None else value for value in row) for row in rows]
     return markdown(("key", "every network but one", "EfficientNet-B3"), rows)
 
 
