@@ -3,6 +3,7 @@
 import numpy as np
 
 from florilegium import explanation_figures as figures
+from florilegium.figures import PHOTOGRAPHS_DPI
 from florilegium.files import read_json, written_whole
 from florilegium.manifest import Manifest
 from florilegium.pixels import Pixels
@@ -30,7 +31,7 @@ def main(job):
     }
     for name, path in job.output.items():
         with written_whole(path) as partial:
-            drawn[name].savefig(partial, format="png")
+            drawn[name].savefig(partial, format="png", dpi=PHOTOGRAPHS_DPI)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from florilegium import evaluation_figures, galleries
+from florilegium.figures import PHOTOGRAPHS_DPI
 from florilegium.files import read_json, written_whole
 from florilegium.manifest import Manifest
 from florilegium.pixels import Pixels
@@ -39,7 +40,7 @@ def main(job):
     )
     for name, path in job.output.items():
         with written_whole(path) as partial:
-            drawn[name].savefig(partial, format="png")
+            drawn[name].savefig(partial, format="png", dpi=PHOTOGRAPHS_DPI)
 
 
 def pictures(pixels, manifest, paths):

@@ -16,6 +16,9 @@ from matplotlib.colors import PowerNorm
 from florilegium import style
 
 NAMES_UP_TO = 30  # classes that can be named along an axis
+# Dots per inch of figures made of photographs. These do not shrink as drawings do: at the 150 of the others a run had
+# 17 MB of them, and the report of three runs 87 MB.
+PHOTOGRAPHS_DPI = 100
 
 
 def _class_key(class_names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -20,6 +21,11 @@ MORE_STYLE = """
 @media (prefers-color-scheme: dark) { .over { color: #ff8a80; } }
 """
 OVER = " ✗"  # behind a cost that breaks its limit
+
+
+def _code(text: str) -> str:
+    """Markdown's backticks as HTML."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", text)
 
 
 class Table(NamedTuple):
@@ -87,7 +93,7 @@ def selection_page(selection: Mapping[str, Any]) -> str:
     for table in tables(selection):
         rows = [[_cell(cell, i < table.emphasised) for cell in row] for i, row in enumerate(table.rows)]
         parts += [f"<h2>{escape(table.heading)}</h2>", plain_table([escape(name) for name in table.columns], rows)]
-    parts += ["<h2>How it is chosen</h2>", f'<p class="note">{escape(HOW)}</p>']
+    parts += ["<h2>How it is chosen</h2>", f'<p class="note">{_code(escape(HOW))}</p>']
     return page("The choice", "\n".join(parts), MORE_STYLE)
 
 
