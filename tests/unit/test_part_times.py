@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from florilegium import fine_tuning, head, part_times, training
+from florilegium import fine_tuning, head, part_times, stepper, training
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.networks import build_network
 from florilegium.part_times import PARTS, EventClock, PartClock, SampledClock, part_clock
@@ -130,7 +130,7 @@ def ticks(monkeypatch):
     """Training on a clock of which every look takes a second: what a part's seconds say is how often it ended."""
     time = Ticks()
     monkeypatch.setattr(training.time, "perf_counter", time)
-    monkeypatch.setattr(fine_tuning, "part_clock", lambda device: PartClock(time))
+    monkeypatch.setattr(stepper, "part_clock", lambda device: PartClock(time))
     monkeypatch.setattr(head, "PartClock", lambda: PartClock(time))
 
 
@@ -168,13 +168,13 @@ def test_phase_2_adds_up_what_micro_batches_take(mats, settings, ticks, monkeypa
     network, arithmetic = build_network("resnet18", 2, None, seed=0), Arithmetic(CPU, torch.float32)
     outcome = fine_tuning.fine_tune(network, images, images, settings, 1, arithmetic)
     assert [row["micro_batch"] for row in outcome.history] == [8 // pieces] * 2
-    check(outcome.history, [4, 4 * pieces, 4 * pieces, 4])
+    check(outcome.history, [4, 4 * pieces, 4 * pieces, 2 * 4])  # the update, then schedule and average
 
 
 def test_an_event_clock_changes_nothing_that_is_learned(mats, settings, monkeypatch):
     states = []
     for clock in (lambda device: PartClock(), lambda device: EventClock(Device().event)):
-        monkeypatch.setattr(fine_tuning, "part_clock", clock)
+        monkeypatch.setattr(stepper, "part_clock", clock)
         images = DeviceImages(Pixels(mats[0], np.arange(32)), CPU), torch.from_numpy(mats[1])
         network = build_network("resnet18", 2, None, seed=0)
         outcome = fine_tuning.fine_tune(network, images, images, settings, 1, Arithmetic(CPU, torch.float32))
