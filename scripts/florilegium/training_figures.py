@@ -48,7 +48,8 @@ def _curves(panel, history, columns, quantity, colour):
     """Two curves over the epochs: the first dashed in grey, the second in `colour`; columns: name -> label."""
     shapes = ({"linestyle": "--", "color": style.GREY}, {"linestyle": "-", "color": colour})
     for (column, label), shape in zip(columns.items(), shapes, strict=True):
-        panel.plot(history["x"], history[column], marker=".", label=label, **shape)
+        known = history.dropna(subset=column)  # where not every epoch is validated, the line joins those that are
+        panel.plot(known["x"], known[column], marker=".", label=label, **shape)
     panel.set_ylabel(quantity)
 
 
@@ -81,10 +82,11 @@ def learning_curves(phase1, phase2, title, weights, colour=style.INK, epochs=Non
     _curves(loss, history, {"train_loss": "train", "val_loss": "validation"}, "loss", colour)
     _curves(top1, history, {"train_top1": "train", "val_top1": "validation"}, "top-1 (%)", colour)
     _mark_epochs(top1, history, epochs, colour)
-    points = history["train_top1"] - history["val_top1"]
+    known = history.dropna(subset="val_top1")
+    points = known["train_top1"] - known["val_top1"]
     gap.axhline(0, color=style.GREY, linewidth=1)
-    gap.fill_between(history["x"], points, color=style.PALE, alpha=0.6, linewidth=0)
-    gap.plot(history["x"], points, marker=".", color=style.INK, label="train −\nvalidation")
+    gap.fill_between(known["x"], points, color=style.PALE, alpha=0.6, linewidth=0)
+    gap.plot(known["x"], points, marker=".", color=style.INK, label="train −\nvalidation")
     gap.set_ylabel("gap in top-1 (points)")
     _curves(rate, history, {"lr_backbone": "backbone", "lr_head": "head"}, "learning rate", colour)
     rate.set_yscale("log")
@@ -108,6 +110,7 @@ def learning_curves_all(histories, weights=None, random_backbone=(), architectur
         dashes = ("-", "--", "-.", ":")[drawn[:i].count(architecture) % 4]
         face = "white" if label in random_backbone else colour
         shape = {"marker": marker, "markerfacecolor": face, "markersize": 7, "linestyle": dashes}
+        history = history.dropna(subset="val_top1")
         axes.plot(history["x"], 100 * history["val_top1"], color=colour, label=label, **shape)
     axes.set_ylabel("validation top-1 (%)")
     style.legend_beside(axes)

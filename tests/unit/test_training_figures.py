@@ -29,11 +29,23 @@ def test_learning_curves_show_both_phases_in_percent(length):
     np.testing.assert_allclose(line.get_ydata(), 100 * np.r_[first["val_top1"], second["val_top1"]])
     np.testing.assert_allclose(drawn(loss, "train").get_ydata(), np.r_[first["train_loss"], second["train_loss"]])
     np.testing.assert_allclose(drawn(gap, "train −\nvalidation").get_ydata(), 5)
-    assert rate.get_yscale() == "log" and np.isnan(drawn(rate, "backbone").get_ydata()[:3]).all()
+    assert rate.get_yscale() == "log"
+    assert list(drawn(rate, "backbone").get_xdata()) == list(range(4, 4 + length)), "a frozen backbone has no rate"
     assert all(list(drawn(panel, "_phase 2").get_xdata()) == [3.5, 3.5] for panel in figure.axes)
     best = [float(line.get_xdata()[0]) for line in top1.get_lines() if line.get_label() == "_best"]
     assert best == [3, 3 + second["val_top1"].idxmax() + 1]
     assert says(figure, "phase 2: whole network") and says(figure, "a title") and says(figure, "IMAGENET1K_V1")
+
+
+def test_lines_join_the_epochs_that_were_validated():
+    second = history(2, 6)
+    second.loc[[0, 1, 3, 4], ["val_loss", "val_top1"]] = np.nan  # validated every third epoch
+    loss, top1, gap, _ = training_figures.learning_curves(history(1, 3), second, "a title", "none").axes
+    for panel, label in ((loss, "validation"), (top1, "validation"), (gap, "train −\nvalidation")):
+        assert list(drawn(panel, label).get_xdata()) == [1, 2, 3, 6, 9]
+    assert len(drawn(top1, "train").get_xdata()) == 9
+    together = training_figures.learning_curves_all({"one": ("resnet18", history(1, 3), second)}).axes[0]
+    assert list(drawn(together, "one").get_xdata()) == [1, 2, 3, 6, 9]
 
 
 @pytest.mark.parametrize("second", [None, history(2, 3)[:0]])
