@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from docs_tables import with_status, write_docs
 from florilegium.errors import UserError
-from florilegium.files import write_text, written_whole
 from florilegium.formats import means
-from florilegium.markdown import filled
 from florilegium.style import display_name
 
 AGREEMENT, COST = ["top1", "top1_agreement", "max_abs_diff"], ["p50_ms_1thread", "throughput", "file_mb"]
@@ -67,28 +66,20 @@ def conditions(table: pd.DataFrame) -> str:
     return f"{places}; {first['processor']} {vnni} VNNI, {first['all_threads']} threads for the throughput."
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_status
+def main(arguments: list[str] | None = None) -> None:
     """Write both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("formats", nargs="+", help="formats.csv of finished comparisons")
     parser.add_argument("--drawn", help="formats.csv of drawn flowers, for a table of its own")
     parser.add_argument("--docs", default="docs", type=Path, help="where export.csv and export.md lie")
     given = parser.parse_args(arguments)
-    try:
-        table = read(given.formats)
-        table["top1"] = table["top1"].where(table["pretrained"].astype(str) == "True")
-        page = (given.docs / "export.md").read_text(encoding="utf-8")
-        page = filled(page, "table", f"{as_markdown(table)}\n\n{conditions(table)}")
-        if given.drawn:
-            drawn = read([given.drawn])
-            page = filled(page, "drawn", f"{as_markdown(drawn)}\n\n{conditions(drawn)}")
-        with written_whole(given.docs / "export.csv") as partial:
-            table[["architecture", "format", *AGREEMENT, *COST]].to_csv(partial, index=False, float_format="%.6g")
-        write_text(given.docs / "export.md", page)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    table = read(given.formats)
+    table["top1"] = table["top1"].where(table["pretrained"].astype(str) == "True")
+    shown = {"table": table} | ({"drawn": read([given.drawn])} if given.drawn else {})
+    places = {name: f"{as_markdown(of)}\n\n{conditions(of)}" for name, of in shown.items()}
+    documented = table[["architecture", "format", *AGREEMENT, *COST]]
+    write_docs(given.docs / "export.md", places, {"export.csv": documented})
 
 
 if __name__ == "__main__":

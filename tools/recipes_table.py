@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from docs_tables import with_status, write_docs
 from florilegium.amounts import percent, points
 from florilegium.errors import UserError
-from florilegium.files import write_text, written_whole
-from florilegium.markdown import cell, filled, table
+from florilegium.markdown import cell, table
 from florilegium.recipes import ABLATION, DOCUMENTED
 from florilegium.style import display_name
 
@@ -26,16 +26,8 @@ HEADS = (
     *("test mean per class", "test ECE", "training, min"),
 )
 SCREENING = (
-    *(
-        "recipe",
-        "network",
-        "seeds",
-        "validation top-1",
-        "difference, points (95 %)",
-        "training, min",
-        "× time",
-        "changes",
-    ),
+    *("recipe", "network", "seeds", "validation top-1", "difference, points (95 %)", "training, min", "× time"),
+    "changes",
 )
 
 
@@ -87,7 +79,8 @@ def screening_table(gains: pd.DataFrame) -> str:
     return table(SCREENING, rows)
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_status
+def main(arguments: list[str] | None = None) -> None:
     """Write the tables and the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="+", help="recipes.csv of finished comparisons")
@@ -95,23 +88,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--base", default="lesson", help="the recipe whose time the others are compared with")
     parser.add_argument("--docs", default="docs", type=Path, help="where recipes.csv, ablation.csv and recipes.md lie")
     given = parser.parse_args(arguments)
-    try:
-        tables = [read(path, (*DOCUMENTED, "test_top1_flip")) for path in given.recipes]
-        runs = pd.concat(tables, ignore_index=True).drop_duplicates(["recipe", "architecture", "seed"])
-        page = (given.docs / "recipes.md").read_text(encoding="utf-8")
-        page = filled(page, "recipes", recipes_table(runs, given.base))
-        written = {"recipes.csv": runs[[*DOCUMENTED]]}
-        if given.ablation:
-            written["ablation.csv"] = read(given.ablation, ABLATION)
-            page = filled(page, "ablation", screening_table(written["ablation.csv"]))
-        for name, content in written.items():
-            with written_whole(given.docs / name) as partial:
-                content.to_csv(partial, index=False, float_format="%.6g")
-        write_text(given.docs / "recipes.md", page)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    tables = [read(path, (*DOCUMENTED, "test_top1_flip")) for path in given.recipes]
+    runs = pd.concat(tables, ignore_index=True).drop_duplicates(["recipe", "architecture", "seed"])
+    places, written = {"recipes": recipes_table(runs, given.base)}, {"recipes.csv": runs[[*DOCUMENTED]]}
+    if given.ablation:
+        written["ablation.csv"] = read(given.ablation, ABLATION)
+        places["ablation"] = screening_table(written["ablation.csv"])
+    write_docs(given.docs / "recipes.md", places, written)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -31,9 +30,3 @@ def numbers(values: Sequence[float]) -> str:
 def cell(text: Any) -> str:
     """Text that Markdown, a table and HTML leave as it is."""
     return escape(str(text), quote=False).replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
-
-
-def filled(page: str, name: str, content: str) -> str:
-    """The page with what stands between the comments `name` and `/name` replaced."""
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-    return re.sub(pattern, lambda found: f"{found[1]}{content}\n{found[2]}", page, flags=re.DOTALL)
