@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -21,44 +21,40 @@ class Averaged:
     def __init__(self, network: nn.Module, phase2: Mapping[str, Any]):
         """Begin with the network as it is."""
         self._network, self._first = network, phase2["epochs"] - phase2["average_epochs"]
-        decay = phase2["ema_decay"]
-        self._moving = _copy(network, get_ema_multi_avg_fn(decay)) if decay else None
-        self._plain = _copy(network, None) if phase2["average_epochs"] > 1 else None
-        self._averages = False
+        self._averages: dict[str, AveragedModel] = {}
+        if phase2["ema_decay"]:
+            self._averages["moving"] = _copy(network, get_ema_multi_avg_fn(phase2["ema_decay"]))
+        if phase2["average_epochs"] > 1:
+            self._averages["plain"] = _copy(network, None)
 
     @property
     def network(self) -> nn.Module:
         """The network to validate and to keep."""
-        return self._plain.module if self._averages else self._latest
+        plain = self._averages.get("plain")
+        return plain.module if plain and plain.n_averaged else self._latest
 
     @property
     def _latest(self) -> nn.Module:
-        return self._moving.module if self._moving else self._network
+        return self._averages["moving"].module if "moving" in self._averages else self._network
 
     def after_step(self) -> None:
         """The optimizer has made a step."""
-        if self._moving:
-            self._moving.update_parameters(self._network)
+        if "moving" in self._averages:
+            self._averages["moving"].update_parameters(self._network)
 
     def after_epoch(self, epoch: int) -> None:
         """Epoch `epoch` (0-based) is trained."""
-        if self._plain and epoch >= self._first:
-            self._plain.update_parameters(self._latest)
-            self._averages = True
+        if "plain" in self._averages and epoch >= self._first:
+            self._averages["plain"].update_parameters(self._latest)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs to go on as this one."""
-        averages = {"moving": self._moving, "plain": self._plain}
-        return {name: average.state_dict() for name, average in averages.items() if average} | {
-            "averages": self._averages
-        }
+        return {name: average.state_dict() for name, average in self._averages.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become what `state_dict` described."""
-        for name, average in (("moving", self._moving), ("plain", self._plain)):
-            if average:
-                average.load_state_dict(state[name])
-        self._averages = state["averages"]
+        for name, average in self._averages.items():
+            average.load_state_dict(state[name])
 
 
 def _copy(network: nn.Module, average: Any) -> AveragedModel:
@@ -66,15 +62,20 @@ def _copy(network: nn.Module, average: Any) -> AveragedModel:
     return copied.requires_grad_(False)
 
 
+def batch_norms(network: nn.Module) -> list[nn.Module]:
+    """The network's BatchNorm layers."""
+    return [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+
+
 @torch.no_grad()
-def reestimate_batch_norm(network: nn.Module, forwards: Any) -> None:
+def reestimate_batch_norm(network: nn.Module, forwards: Iterable[None]) -> None:
     """Measure BatchNorm's statistics anew, as the plain mean over the batches of `forwards`.
 
     Args:
         network: in place; without BatchNorm nothing happens.
         forwards: an iterable that computes a batch with the network each time it is advanced.
     """
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    layers = batch_norms(network)
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]

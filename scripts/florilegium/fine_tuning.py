@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from florilegium.augment import draw, evaluation_view, train_view
-from florilegium.averaging import Averaged, reestimate_batch_norm
+from florilegium.averaging import Averaged, batch_norms, reestimate_batch_norm
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.epoch_sums import EpochSums
 from florilegium.inference import batches, evaluation_outputs, torch_engine
@@ -21,7 +21,7 @@ from florilegium.progress import Progress
 from florilegium.schedules import Schedule
 from florilegium.seeds import epoch_order, generator
 from florilegium.stepper import Stepper
-from florilegium.training import epoch_batches, fit, loss_and_top1, validation_due
+from florilegium.training import epoch_batches, fit, loss_and_top1, steps_per_epoch, validation_due
 
 GRAIN = 32  # pixels; networks halve their input five times
 
@@ -96,7 +96,7 @@ def fine_tune(
     )
     average = Averaged(network, phase2)
     stepper = Stepper(network, optimizer, settings, arithmetic)
-    steps = len(epoch_batches(torch.arange(len(images)), settings["batch_size"]))
+    steps = steps_per_epoch(len(images), settings["batch_size"])
     schedule = Schedule(optimizer, phase2["schedule"], phase2["epochs"], steps)
     classes = network.get_submodule(head_name(network)).out_features
 
@@ -139,9 +139,8 @@ def fine_tune(
 def _to_training(network: nn.Module, batch_norm: str) -> None:
     network.train()
     if batch_norm == "frozen":
-        for layer in network.modules():
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                layer.eval()
+        for layer in batch_norms(network):
+            layer.eval()
 
 
 @torch.no_grad()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from florilegium.part_times import PartClock
 from florilegium.progress import Progress
 from florilegium.schedules import Schedule
 from florilegium.seeds import epoch_order
-from florilegium.training import epoch_batches, fit, loss_and_top1
+from florilegium.training import epoch_batches, fit, loss_and_top1, one_epoch, steps_per_epoch
 
 MOST_STEPS = 500  # of L-BFGS; a few dozen are usual
 
@@ -54,7 +52,7 @@ def train_head(
         head.parameters(), lr=settings["phase1"]["learning_rate"], weight_decay=settings["weight_decay"], fused=True
     )
 
-    steps = len(epoch_batches(torch.arange(len(labels)), settings["batch_size"]))
+    steps = steps_per_epoch(len(labels), settings["batch_size"])
     schedule = Schedule(optimizer, settings["phase1"]["schedule"], settings["phase1"]["epochs"], steps)
 
     def train_epoch(epoch: int) -> tuple[float, float]:
@@ -76,13 +74,9 @@ def train_head(
             clock.lap("update")
         return sums.means(len(labels))
 
-    @torch.no_grad()
-    def validate() -> tuple[float, float]:
-        return loss_and_top1(head(val[0]), val[1])
-
-    judge, cpu = validate if val else None, torch.device("cpu")
+    cpu = torch.device("cpu")
     parts = {"network": head, "optimizer": optimizer, "schedule": schedule}
-    return fit(1, parts, settings, train_epoch, judge, len(labels), cpu, clock, progress)
+    return fit(1, parts, settings, train_epoch, _judge(head, val), len(labels), cpu, clock, progress)
 
 
 def solve_head(
@@ -103,29 +97,38 @@ def solve_head(
         A history of one epoch, the solution, and its state.
     """
     views, labels = train
-    clock, mark = PartClock(), time.perf_counter()
-    clock.start()
-    features = np.asarray(views, dtype=np.float32).reshape(-1, views.shape[2])
-    targets = np.tile(labels.numpy(), len(views))
-    clock.lap("data")
-    # scikit-learn weighs the sum of losses by C beside half the squared weights: C n = 1 / penalty.
-    model = LogisticRegression(C=1 / (settings["phase1"]["penalty"] * len(targets)), max_iter=MOST_STEPS)
-    model.fit(features, targets)
-    with torch.no_grad():
+    clock = PartClock()
+
+    @torch.no_grad()
+    def solve(_: int) -> tuple[float, float]:
+        features = np.asarray(views, dtype=np.float32).reshape(-1, views.shape[2])
+        targets = np.tile(labels.numpy(), len(views))
+        clock.lap("data")
+        # scikit-learn weighs the sum of losses by C beside half the squared weights: C n = 1 / penalty.
+        model = LogisticRegression(C=1 / (settings["phase1"]["penalty"] * len(targets)), max_iter=MOST_STEPS)
+        model.fit(features, targets)
         head.weight.zero_()
         head.bias.zero_()
         # Of two classes scikit-learn gives the second's row only: the first's is 0.
         head.weight[-len(model.coef_) :] = torch.from_numpy(model.coef_)
         head.bias[-len(model.coef_) :] = torch.from_numpy(model.intercept_)
         clock.lap("update")
-        seconds = time.perf_counter() - mark
-        train_loss, train_top1 = loss_and_top1(head(torch.from_numpy(features)), torch.from_numpy(targets))
-        val_loss, val_top1 = loss_and_top1(head(val[0]), val[1]) if val else (math.nan, math.nan)
-    ended = time.perf_counter() - mark
-    row = {"phase": 1, "epoch": 1, "train_loss": train_loss, "train_top1": train_top1, "val_loss": val_loss}
-    row |= {"val_top1": val_top1, "lr_backbone": 0.0, "lr_head": 0.0, "seconds": ended}
-    row |= {"images_per_second": len(targets) / seconds, **clock.read(seconds), "validation_seconds": ended - seconds}
+        scores = loss_and_top1(head(torch.from_numpy(features)), torch.from_numpy(targets))
+        clock.lap("forward")
+        return scores
+
+    row = {"phase": 1, "epoch": 1} | one_epoch(1, [0.0], solve, _judge(head, val), len(views) * len(labels), clock)
     row |= {"peak_memory_mb": peak_memory_mb(torch.device("cpu")), "micro_batch": settings["batch_size"]}
-    outcome = Fit(history=[row], seconds=ended)
-    outcome.judge(1, val_loss, val_top1, head, settings["early_stopping"])
+    outcome = Fit(history=[row], seconds=row["seconds"])
+    outcome.judge(1, row["val_loss"], row["val_top1"], head, settings["early_stopping"])
     return outcome
+
+
+def _judge(head: nn.Linear, val: tuple[Tensor, Tensor] | None) -> Callable[[], tuple[float, float]] | None:
+    """What says loss and top-1 of `head` on validation features; None when nothing validates."""
+
+    @torch.no_grad()
+    def validate() -> tuple[float, float]:
+        return loss_and_top1(head(val[0]), val[1])
+
+    return validate if val else None

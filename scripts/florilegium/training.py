@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NotRequired, Protocol, TypedDict
 
 import torch
@@ -81,13 +81,13 @@ def fit(
     log.info("phase %d: begins at epoch %d of %d%s", phase, len(outcome.history) + 1, part["epochs"], begin)
     mark = time.perf_counter()
     while len(outcome.history) < part["epochs"] and not outcome.stopped_early:
-        number, rate = len(outcome.history) + 1, optimizer.param_groups[-1]["lr"]
+        number, rates = len(outcome.history) + 1, [group["lr"] for group in optimizer.param_groups]
         judge = validate if validation_due(number, part) else None
         try:
             row = {"phase": phase, "epoch": number}
-            row |= _one_epoch(number, optimizer, train_epoch, judge, images, clock)
+            row |= one_epoch(number, rates, train_epoch, judge, images, clock)
         except NotFinite as where:
-            raise UserError(_not_finite(phase, number, where, rate, progress)) from where
+            raise UserError(_not_finite(phase, number, where, rates[-1], progress)) from where
         parts["schedule"].after_epoch()
         micro_batch = min(stepper.micro_batch if stepper else images, settings["batch_size"])
         row |= {"peak_memory_mb": peak_memory_mb(device), "micro_batch": micro_batch}
@@ -109,16 +109,24 @@ def validation_due(epoch: int, part: Mapping[str, Any]) -> bool:
     return epoch % part.get("validate_every", 1) == 0 or epoch == part["epochs"]
 
 
-def _one_epoch(
+def one_epoch(
     number: int,
-    optimizer: Optimizer,
+    rates: Sequence[float],
     train_epoch: Callable[[int], tuple[float, float]],
     validate: Callable[[], tuple[float, float]] | None,
     images: int,
     clock: PartClock,
 ) -> dict[str, float]:
-    """Train and validate; returns this part of the history's row. Raises NotFinite."""
-    rates = [group["lr"] for group in optimizer.param_groups]
+    """Train and validate an epoch; returns this part of the history's row.
+
+    Args:
+        number: of the epoch, from 1.
+        rates: learning rates of the optimizer's groups, the head's last.
+        train_epoch, validate, images, clock: as of `fit`; without `validate` its columns are not-a-number.
+
+    Raises:
+        NotFinite: a loss is not a finite number.
+    """
     start = time.perf_counter()
     clock.start()
     train_loss, train_top1 = train_epoch(number - 1)
@@ -171,3 +179,8 @@ def epoch_batches(order: Tensor, size: int) -> list[Tensor]:
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts
+
+
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """How many batches `epoch_batches` makes of so many images."""
+    return len(epoch_batches(torch.arange(images), batch_size))

@@ -50,17 +50,16 @@ def further_draws(
         window = torch.stack((drawn.top, drawn.left), 1).float(), torch.full((count, 2), float(crop))
     else:
         window = _windows(count, side, settings, generator)
-    changes = _trivial(count, settings["trivial"], generator) if settings["trivial"] else {}
-    colours = {key: 1 + changes[key] for key in ("brightness", "contrast", "saturation") if changes}
-    colours |= {"hue": changes["hue"]} if changes else {}
-    shear = torch.zeros(count, 2, 2)
-    if changes:
-        shear[:, 0, 1], shear[:, 1, 0] = changes["shear_x"], changes["shear_y"]
-    shift = torch.stack((changes["shift_x"], changes["shift_y"]), 1) if changes else torch.zeros(count, 2)
-    angle = changes.get("rotation", drawn.angle)
-    warp = _warp(*window, side, drawn.flip, angle, torch.eye(2) + shear, shift)
+    linear, shift, changed = torch.eye(2).repeat(count, 1, 1), torch.zeros(count, 2), {}
+    if settings["trivial"]:
+        amounts = _trivial(count, settings["trivial"], generator)
+        linear[:, 0, 1], linear[:, 1, 0] = amounts["shear_x"], amounts["shear_y"]
+        shift = torch.stack((amounts["shift_x"], amounts["shift_y"]), 1)
+        changed = {key: 1 + amounts[key] for key in ("brightness", "contrast", "saturation")}
+        changed |= {"angle": amounts["rotation"], "hue": amounts["hue"]}
+    warp = _warp(*window, side, drawn.flip, changed.get("angle", drawn.angle), linear, shift)
     border = {"black": "zeros", "reflection": "reflection"}[settings["border"]]
-    return colours | {"angle": angle, "warp": warp, "border": border}
+    return changed | {"warp": warp, "border": border}
 
 
 def _windows(count: int, side: int, settings: Mapping[str, Any], generator: torch.Generator) -> tuple[Tensor, Tensor]:
