@@ -1,6 +1,7 @@
 """Phase 1, the expensive half: features of all augmented views and of the validation images."""
 
 import time
+from collections import Counter
 
 import numpy as np
 
@@ -26,10 +27,12 @@ def main(job):
         for name in ("train", "val")
     }
     start = time.perf_counter()
-    images = settings["phase1"]["epochs"] * len(split["train"]) + len(split["val"])
     backbone, crop, test_crop = without_head(network), settings["crop"], settings["test_crop"]
     # An engine may be made for one size of views; training and validation views mostly have the same.
-    engines = {side: inference_engine(backbone, arithmetic, side, images) for side in {crop, test_crop}}
+    views_of_side = Counter({crop: settings["phase1"]["epochs"] * len(split["train"])})
+    views_of_side[test_crop] += len(split["val"])
+    images = views_of_side.total()
+    engines = {side: inference_engine(backbone, arithmetic, side, count) for side, count in views_of_side.items()}
     val = evaluation_outputs(engines[test_crop], split["val"], test_crop, desc="validation features").cpu().numpy()
     shape = (settings["phase1"]["epochs"], len(split["train"]), val.shape[1])
     with written_whole(job.output.train) as partial:
