@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -60,6 +61,9 @@ class Progress:
         if not self.path.exists():
             return False
         try:
+            # torch.load takes the bytes of a tensor without looking at their checksum.
+            if damaged := zipfile.ZipFile(self.path).testzip():
+                raise ValueError(f"{damaged} in it is not what was written")
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             if content["fingerprint"] != self.fingerprint:
                 raise ValueError("it belongs to another training")

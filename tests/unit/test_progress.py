@@ -2,6 +2,8 @@
 
 import logging
 import os
+import struct
+import zipfile
 
 import pytest
 import torch
@@ -95,10 +97,22 @@ def empty(path, trace):
     path.write_bytes(b"")
 
 
-def flipped(path, trace):
+def flip_record(path, ending):
+    """Flip the first byte that the archive stores for the record of this ending."""
+    (record,) = (info for info in zipfile.ZipFile(path).infolist() if info.filename.endswith(ending))
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 255
+    header = content[record.header_offset : record.header_offset + 30]
+    name_and_extra = sum(struct.unpack("<HH", header[26:30]))
+    content[record.header_offset + 30 + name_and_extra] ^= 1
     path.write_bytes(content)
+
+
+def flipped_structure(path, trace):
+    flip_record(path, "data.pkl")
+
+
+def flipped_tensor(path, trace):
+    flip_record(path, "data/0")
 
 
 def renamed(path, trace):
@@ -116,7 +130,7 @@ def poor(path, trace):
     torch.save(content | {"states": {}}, path)
 
 
-@pytest.mark.parametrize("damage", [cut, empty, flipped, renamed, hostile, poor])
+@pytest.mark.parametrize("damage", [cut, empty, flipped_structure, flipped_tensor, renamed, hostile, poor])
 def test_a_damaged_file_is_set_aside_with_a_line_and_never_run(tmp_path, caplog, damage):
     progress = Progress(tmp_path / "resume", "phase2", DECIDES)
     progress.save({"counter": Counter(7)})
