@@ -50,7 +50,7 @@ def stages(architecture: str) -> str:
     for row in summaries.stage_table(network, crop).itertuples():
         learns = "yes" if row.names == ["head"] else "frozen"
         rows.append((row.stage, row.blocks, row.output, f"{row.parameters:,}", f"{row.share:.1%}", learns, "yes"))
-    phases = summaries.phase_table(network)["learn"]
+    phases = summaries.phase_table(network, lesson_recipe(architecture)["phase2"])["learn"]
     rows.append(("all", "", "", f"{summaries.count(network):,}", "100.0%", f"{phases[0]:,}", f"{phases[1]:,}"))
     side = f"output for {crop} × {crop}"
     heads = ("stage", "blocks", side, "parameters", "share", "learns in phase 1", "learns in phase 2")

@@ -68,14 +68,13 @@ def batch_norms(network: nn.Module) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def reestimate_batch_norm(network: nn.Module, forwards: Iterable[None]) -> None:
+def reestimate_batch_norm(layers: list[nn.Module], forwards: Iterable[None]) -> None:
     """Measure BatchNorm's statistics anew, as the plain mean over the batches of `forwards`.
 
     Args:
-        network: in place; without BatchNorm nothing happens.
+        layers: in place, in eval mode afterwards; with none nothing is computed.
         forwards: an iterable that computes a batch with the network each time it is advanced.
     """
-    layers = batch_norms(network)
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]

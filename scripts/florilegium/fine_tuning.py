@@ -15,7 +15,7 @@ from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.epoch_sums import EpochSums
 from florilegium.inference import batches, evaluation_outputs, torch_engine
 from florilegium.mixing import mix
-from florilegium.networks import head_name, stages
+from florilegium.networks import first_stages, head_name, stages
 from florilegium.outcome import Fit
 from florilegium.progress import Progress
 from florilegium.schedules import Schedule
@@ -29,10 +29,10 @@ GRAIN = 32  # pixels; networks halve their input five times
 def parameter_groups(network: nn.Module, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Optimizer groups, each with its learning rate: one per stage from input to output, the head last.
 
-    Where the recipe spares biases and normalisation layers weight decay (`decay_norms`), groups of these stand before.
+    Frozen stages (`phase2.frozen_stages`) have none. Where the recipe spares biases and normalisation layers weight decay (`decay_norms`), groups of these stand before.
     """
     phase2 = settings["phase2"]
-    backbone = stages(network)
+    backbone = stages(network)[phase2["frozen_stages"] :]
     groups = [
         {
             "name": name,
@@ -91,6 +91,9 @@ def fine_tune(
         progress: keeps every epoch for a training that is interrupted; None keeps nothing.
     """
     phase2, (images, labels) = settings["phase2"], train
+    for _, parameters in stages(network)[: phase2["frozen_stages"]]:
+        for parameter in parameters:
+            parameter.requires_grad_(False)  # nothing is kept for them, and no gradient is computed
     optimizer = torch.optim.AdamW(
         parameter_groups(network, settings), weight_decay=settings["weight_decay"], fused=True
     )
@@ -101,7 +104,7 @@ def fine_tune(
     classes = network.get_submodule(head_name(network)).out_features
 
     def train_epoch(epoch: int) -> tuple[float, float]:
-        _to_training(network, phase2["batch_norm"])
+        _to_training(network, phase2)
         views, crop = generator(seed, phase=2, epoch=epoch), crop_of_epoch(epoch, settings)
         cut = epoch_batches(epoch_order(len(images), seed, phase=2, epoch=epoch), settings["batch_size"])
         sums = EpochSums(len(cut), arithmetic.device)
@@ -122,9 +125,9 @@ def fine_tune(
                     bar.set_postfix(loss=f"{loss:.3f}", top1=f"{100 * top1:.1f} %")
         average.after_epoch(epoch)
         if phase2["batch_norm"] == "reestimate" and validation_due(epoch + 1, phase2):
-            reestimate_batch_norm(
-                average.network, _forwards(average.network, images, settings["test_crop"], arithmetic)
-            )
+            kept = average.network
+            layers = learning_batch_norms(kept, phase2["frozen_stages"])
+            reestimate_batch_norm(layers, _forwards(kept, images, settings["test_crop"], arithmetic))
         return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
@@ -136,11 +139,19 @@ def fine_tune(
     return fit(2, parts, settings, train_epoch, judge, len(images), arithmetic.device, clock, progress)
 
 
-def _to_training(network: nn.Module, batch_norm: str) -> None:
+def _to_training(network: nn.Module, phase2: Mapping[str, Any]) -> None:
     network.train()
-    if batch_norm == "frozen":
+    for stage in first_stages(network, phase2["frozen_stages"]):
+        stage.eval()
+    if phase2["batch_norm"] == "frozen":
         for layer in batch_norms(network):
             layer.eval()
+
+
+def learning_batch_norms(network: nn.Module, frozen_stages: int) -> list[nn.Module]:
+    """The network's BatchNorm layers that do not belong to its frozen stages."""
+    frozen = [layer for stage in first_stages(network, frozen_stages) for layer in batch_norms(stage)]
+    return [layer for layer in batch_norms(network) if layer not in frozen]
 
 
 @torch.no_grad()

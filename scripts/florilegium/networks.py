@@ -152,6 +152,12 @@ def stages(network: nn.Module) -> list[tuple[str, list[nn.Parameter]]]:
     return _stages_below(network, "", head)
 
 
+def first_stages(network: nn.Module, count: int) -> list[nn.Module]:
+    """The modules of the `count` stages nearest to the input, or of all that there are."""
+    # Parameters that belong to no module of their own (ViT's class token) are a stage without a module.
+    return [network.get_submodule(name) for name, _ in stages(network)[:count] if not name.endswith("(own)")]
+
+
 def _stages_below(module: nn.Module, prefix: str, head: set[int]) -> list[tuple[str, list[nn.Parameter]]]:
     total = sum(p.numel() for p in module.parameters() if id(p) not in head)
     found = []

@@ -6,6 +6,7 @@ The networks may be built on torch's meta device, which has shapes and no number
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from florilegium.networks import build_network, head_name, stages
+
+# What BatchNorm's statistics do in phase 2 outside of frozen stages, by the recipe's `batch_norm`.
+STATISTICS = {"learn": "follow the batches", "frozen": "frozen", "reestimate": "measured on the training images"}
 
 
 def outline(architecture: str, classes: int, dropout: float | None = None) -> nn.Module:
@@ -112,13 +116,19 @@ def kind(layer: nn.Module) -> str:
     return type(layer).__name__
 
 
-def phase_table(network: nn.Module) -> pd.DataFrame:
-    """How many parameters learn and how many are frozen in each phase; BatchNorm's statistics count as buffers."""
+def phase_table(network: nn.Module, phase2: Mapping[str, Any]) -> pd.DataFrame:
+    """How many parameters learn and how many are frozen in each phase; BatchNorm's statistics count as buffers.
+
+    Args:
+        network: of `outline`, or with numbers.
+        phase2: the recipe's, which may freeze stages and BatchNorm's statistics.
+    """
     head, total = count(network.get_submodule(head_name(network))), count(network)
+    frozen = sum(p.numel() for _, parameters in stages(network)[: phase2["frozen_stages"]] for p in parameters)
     buffers = sum(buffer.numel() for buffer in network.buffers())
     rows = [
         ("1, new head", head, total - head, buffers, "frozen"),
-        ("2, whole network", total, 0, buffers, "follow the batches"),
+        ("2, whole network", total - frozen, frozen, buffers, STATISTICS[phase2["batch_norm"]]),
     ]
     return pd.DataFrame(rows, columns=["phase", "learn", "frozen", "buffers", "BatchNorm statistics"])
 

@@ -44,9 +44,18 @@ def test_the_parameters_of_all_stages_are_those_of_the_network(architecture):
 
 def test_only_the_head_learns_in_phase_1_and_everything_in_phase_2():
     network = lesson_tables.network_of("resnet18")
-    first, second = summaries.phase_table(network)[["learn", "frozen"]].to_numpy().tolist()
+    phase2 = {"frozen_stages": 0, "batch_norm": "learn"}
+    first, second = summaries.phase_table(network, phase2)[["learn", "frozen"]].to_numpy().tolist()
     head, everything = 512 * 102 + 102, summaries.count(network)
     assert (first, second) == ([head, everything - head], [everything, 0])
+
+
+def test_stages_that_a_recipe_freezes_do_not_learn_in_phase_2():
+    network = lesson_tables.network_of("resnet18")
+    table = summaries.phase_table(network, {"frozen_stages": 2, "batch_norm": "frozen"})
+    stem = 64 * 3 * 7 * 7 + 2 * 64
+    assert table["frozen"][1] == stem and table["learn"][1] == summaries.count(network) - stem
+    assert table["BatchNorm statistics"].tolist() == ["frozen", "frozen"]
 
 
 def test_multiply_adds_of_a_network_without_numbers_are_those_of_the_literature():

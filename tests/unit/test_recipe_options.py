@@ -9,7 +9,7 @@ from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.errors import UserError
 from florilegium.fine_tuning import crop_of_epoch, fine_tune, parameter_groups
 from florilegium.head import solve_head
-from florilegium.networks import build_network
+from florilegium.networks import build_network, first_stages, stages
 from florilegium.pixels import Pixels
 from florilegium.progress import Progress
 from florilegium.training import validation_due
@@ -47,6 +47,24 @@ def test_reestimated_statistics_are_kept_instead_of_the_running_ones(run):
     assert not torch.allclose(statistics(network), statistics(running))
     network.load_state_dict(outcome.best_state)
     assert all(layer.momentum == 0.1 for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+
+
+@pytest.mark.parametrize("batch_norm", ["learn", "reestimate"])
+def test_frozen_stages_stay_bit_for_bit_and_the_others_learn(run, batch_norm):
+    network, outcome = run(frozen_stages=3, batch_norm=batch_norm)
+    start = build_network("resnet18", 2, None, seed=0).state_dict()
+    first = [name for name in start if name.startswith(("conv1.", "bn1.", "layer1."))]
+    assert len(first) == 6 + 6 * 4 and all(torch.equal(outcome.best_state[name], start[name]) for name in first)
+    learned = {name.split(".")[0] for name in start if not torch.equal(network.state_dict()[name], start[name])}
+    assert learned == {"layer2", "layer3", "layer4", "fc"}
+
+
+def test_a_stage_without_a_module_can_be_frozen_too(settings):
+    network = build_network("vit_b_16", 2, None, seed=0)
+    names = [name for name, _ in stages(network)]
+    assert names[0].endswith("(own)") and len(first_stages(network, 2)) == 1
+    settings["phase2"]["frozen_stages"] = len(names)
+    assert [group["name"] for group in parameter_groups(network, settings)] == ["head"]
 
 
 def test_the_moving_average_is_what_is_validated_and_kept(run):
