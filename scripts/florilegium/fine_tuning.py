@@ -29,7 +29,8 @@ GRAIN = 32  # pixels; networks halve their input five times
 def parameter_groups(network: nn.Module, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Optimizer groups, each with its learning rate: one per stage from input to output, the head last.
 
-    Frozen stages (`phase2.frozen_stages`) have none. Where the recipe spares biases and normalisation layers weight decay (`decay_norms`), groups of these stand before.
+    Frozen stages (`phase2.frozen_stages`) have none. Where the recipe spares biases and normalisation layers weight
+    decay (`decay_norms`), groups of these stand before.
     """
     phase2 = settings["phase2"]
     backbone = stages(network)[phase2["frozen_stages"] :]
