@@ -65,13 +65,14 @@ def further_draws(
 def _windows(count: int, side: int, settings: Mapping[str, Any], generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """First row and column (n, 2), height and width (n, 2) of windows in pixels.
 
-    As torchvision's RandomResizedCrop draws them: area evenly, shape evenly in its logarithm; a window that would be
-    larger than the picture is cut off, where torchvision draws again.
+    As torchvision's RandomResizedCrop draws them: area evenly, shape evenly in its logarithm; a side that would be
+    longer than that of the largest square is cut off, where torchvision draws again. A window that is larger than the
+    picture holds all of it, somewhere.
     """
-    random = torch.rand(count, 4, generator=generator)
-    area = settings["min_area"] + (1 - settings["min_area"]) * random[:, 0]
+    random, most = torch.rand(count, 4, generator=generator), settings["max_area"]
+    area = settings["min_area"] + (most - settings["min_area"]) * random[:, 0]
     stretch = (math.log(settings["max_stretch"]) * (2 * random[:, 1] - 1)).exp()
-    size = side * torch.stack(((area / stretch).sqrt(), (area * stretch).sqrt()), 1).clamp_max(1.0)
+    size = side * torch.stack(((area / stretch).sqrt(), (area * stretch).sqrt()), 1).clamp_max(most**0.5)
     return random[:, 2:] * (side - size), size
 
 

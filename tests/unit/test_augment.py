@@ -12,7 +12,7 @@ from florilegium.augment import LUMA, MEAN, STD, Draw, draw, evaluation_view, tr
 
 COUNT, SIDE, CROP = 24, 80, 64
 LESSON = {"horizontal_flip": 0.5, "rotation": 15, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.0}
-PLAIN = {"min_area": None, "max_stretch": 1.333, "border": "black", "trivial": 0}
+PLAIN = {"min_area": None, "max_area": 1.0, "max_stretch": 1.333, "border": "black", "trivial": 0}
 MEAN_OF, STD_OF = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
 
 

@@ -20,7 +20,7 @@ LESSON = {
     "saturation": 0.2,
     "hue": 0.1,
 }
-PLAIN = {"min_area": None, "max_stretch": 1.333, "border": "black", "trivial": 0}
+PLAIN = {"min_area": None, "max_area": 1.0, "max_stretch": 1.333, "border": "black", "trivial": 0}
 # With fixed seeds the p-values are fixed; a wrong range or shape gives 1e-10 and less at this count.
 UNLIKELY = 0.001
 

@@ -13,7 +13,7 @@ from florilegium.warps import WIDEST
 COUNT, SIDE, CROP = 32, 80, 48
 STILL = {
     **dict.fromkeys(("horizontal_flip", "rotation", "brightness", "contrast", "saturation", "hue"), 0),
-    **{"min_area": None, "max_stretch": 1.333, "border": "black", "trivial": 0},
+    **{"min_area": None, "max_area": 1.0, "max_stretch": 1.333, "border": "black", "trivial": 0},
 }
 MEAN_OF, STD_OF = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
 
@@ -63,6 +63,16 @@ def test_windows_have_the_areas_and_shapes_of_random_resized_crop():
     assert abs(stretch.log().mean()) < 0.01, "as often wide as high"
     small = area[area < 0.6]  # too small to be cut off: evenly drawn
     assert small.mean() == pytest.approx(0.5, abs=0.005)
+
+
+def test_windows_larger_than_the_picture_hold_all_of_it_and_are_not_too_long():
+    first, size = window(drawn(20000, min_area=0.4, max_area=1.6, max_stretch=1.5).warp).double().split(2, dim=1)
+    longer = size > SIDE
+    assert 0.3 < longer.double().mean() < 0.6 and size.max() == pytest.approx(SIDE * 1.6**0.5, abs=1e-3)
+    assert (first[longer] < 1e-3).all() and ((first + size)[longer] > SIDE - 1e-3).all()
+    assert (first[~longer] > -1e-3).all() and ((first + size)[~longer] < SIDE + 1e-3).all()
+    area = size.prod(dim=1)[(size < SIDE * 1.6**0.5 - 1e-3).all(dim=1)] / SIDE**2
+    assert area.min() > 0.4 - 1e-4 and area.max() > 1.5
 
 
 def test_without_scaling_a_warp_shows_the_drawn_crop(images):
