@@ -62,7 +62,9 @@ class Progress:
             return False
         try:
             # torch.load takes the bytes of a tensor without looking at their checksum.
-            if damaged := zipfile.ZipFile(self.path).testzip():
+            with zipfile.ZipFile(self.path) as archive:
+                damaged = archive.testzip()
+            if damaged:
                 raise ValueError(f"{damaged} in it is not what was written")
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             if content["fingerprint"] != self.fingerprint:
