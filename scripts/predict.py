@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import functools
 import io
 import itertools
 import json
@@ -35,7 +36,11 @@ SMALLEST = 8  # pixels; a shorter side tells a network nothing, and training ref
 LARGEST_INPUT = 256 << 20  # bytes of a picture on standard input
 CLEAR = "\r\033[K"  # of a terminal: to the start of the line, which is emptied
 KINDS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
-SQUARES = {"squash": Image.Image.resize, "center": ImageOps.fit}  # the shape ignored; the middle square
+SQUARES = {  # the shape ignored; the middle square; that of 7/8 of the shorter side
+    "squash": Image.Image.resize,
+    "center": ImageOps.fit,
+    "imagenet": functools.partial(ImageOps.fit, bleed=1 / 16),
+}
 Report = Callable[[str, str], None]  # of a path and the reason why it is left out
 
 

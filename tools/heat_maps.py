@@ -28,7 +28,8 @@ def overlay(checkpoint: Path, picture: Image.Image, class_name: str) -> Image.Im
     # The network sees a square, the whole photograph squashed or its middle: stretched back, the map lies where it
     # belongs. What the network did not see stays dark.
     _, mode = _view(_loaded(checkpoint, checkpoint.stat().st_mtime_ns)[1])
-    width, height = (min(shown.size),) * 2 if mode == "center" else shown.size
+    middle = round(min(shown.size) * (7 / 8 if mode == "imagenet" else 1))
+    width, height = shown.size if mode == "squash" else (middle, middle)
     stretched = Image.fromarray((255 * heat).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
     whole = Image.new("L", shown.size)
     whole.paste(stretched, ((shown.width - width) // 2, (shown.height - height) // 2))

@@ -26,7 +26,11 @@ def describe(about: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, 
             probability below which an answer is not sure (null without validation).
     """
     crop, mode = about["settings"]["test_crop"], about["settings"]["resize_mode"]
-    made = {"squash": "squashed to", "center": "the middle square at"}[mode]
+    made = {
+        "squash": "squashed to",
+        "center": "the middle square at",
+        "imagenet": "the middle square of 7/8 of the shorter side at",
+    }[mode]
     preprocessing = {
         "input": f"RGB, {made} {crop} x {crop} pixels with antialiased bilinear resampling, scaled to 0 … 1, CHW",
         "size": crop,

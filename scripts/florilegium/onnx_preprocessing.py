@@ -10,15 +10,17 @@ from florilegium.augment import MEAN, STD
 
 PICTURES = "pictures"
 
-# `center`: the middle square at crop x crop pixels. ONNX's Resize cannot begin within a pixel, nor look beyond a box as
-# Pillow's does, so that slices and a Resize would be up to half a pixel off. This is the resampling that Pillow does (a
-# triangle as wide as two of the pixels made, or two of those given, if these are larger), as a matrix for each axis. It
-# takes longer than a Resize: on one thread 0.15 s instead of 0.04 s for a picture of three million pixels.
+# `center` and `imagenet`: a middle square at crop x crop pixels. ONNX's Resize cannot begin within a pixel, nor look
+# beyond a box as Pillow's does, so that slices and a Resize would be up to half a pixel off. This is the resampling
+# that Pillow does (a triangle as wide as two of the pixels made, or two of those given, if these are larger), as a
+# matrix for each axis. It takes longer than a Resize: on one thread 0.15 s instead of 0.04 s for a picture of three
+# million pixels.
 STEPS = """
 steps (uint8[n, h, w, 3] pictures) => (float step) {
     sizes = Shape<start=1, end=3>(pictures)
     lengths = Cast<to=1>(sizes)
-    side = ReduceMin<keepdims=0>(lengths)
+    shorter = ReduceMin<keepdims=0>(lengths)
+    side = Mul(shorter, share)
     step = Div(side, made)
     reach = Max(step, one)
     steps = Mul(made_centres, step)
@@ -63,14 +65,14 @@ def preprocessing(crop: int, mode: str, images: str) -> tuple[list[onnx.NodeProt
 
     Args:
         crop: height and width that the network sees.
-        mode: how a photograph becomes a square, `squash` or `center`.
+        mode: how a photograph becomes a square, `squash`, `center` or `imagenet` (images.to_square).
         images: name of the network's input.
     """
     constants = {
         "mean": np.array(MEAN, np.float32).reshape(1, 3, 1, 1) * 255,
         "std": np.array(STD, np.float32).reshape(1, 3, 1, 1) * 255,
     }
-    square, more = {"squash": _squashed, "center": _middle}[mode](crop)
+    square, more = _squashed(crop) if mode == "squash" else _middle(crop, {"center": 1, "imagenet": 7 / 8}[mode])
     nodes = [
         *square,
         helper.make_node("Sub", ["square", "mean"], ["centred"]),
@@ -91,10 +93,10 @@ def _squashed(crop: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
     return nodes, {"size": np.array([crop, crop], np.int64)}
 
 
-def _middle(crop: int) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
+def _middle(crop: int, share: float) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
     texts = (STEPS, MATRIX.format(axis="height", place=0), MATRIX.format(axis="width", place=1), MIDDLE)
     nodes = [node for text in texts for node in parser.parse_graph(text).node]
-    numbers = {"zero": 0, "half": 0.5, "rounding": ROUNDING, "one": 1, "made": crop}
+    numbers = {"zero": 0, "half": 0.5, "rounding": ROUNDING, "one": 1, "made": crop, "share": share}
     constants = {name: np.array(number, np.float32) for name, number in numbers.items()}
     constants["made_centres"] = np.arange(crop, dtype=np.float32).reshape(-1, 1) + np.float32(0.5)
     constants["last_axis"] = np.array([1], np.int64)

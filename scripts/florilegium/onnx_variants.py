@@ -46,7 +46,7 @@ def with_preprocessing(model: onnx.ModelProto, crop: int, mode: str, temperature
     Args:
         model: takes `images`, gives `logits`.
         crop: height and width that the network sees.
-        mode: how a photograph becomes a square, `squash` or `center`.
+        mode: how a photograph becomes a square, `squash`, `center` or `imagenet` (images.to_square).
         temperature: what logits are divided by.
 
     Returns:

@@ -32,7 +32,7 @@ def write_pixels(
         side: height and width in pixels.
         workers: processes.
         sha256: of every photograph, hexadecimal; None takes them as they are.
-        mode: how a photograph becomes a square, `squash` or `center` (images.to_square).
+        mode: how a photograph becomes a square, `squash`, `center` or `imagenet` (images.to_square).
 
     Raises:
         UserError: a photograph of the manifest is gone, no longer readable or another one; named.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from PIL import Image
 
 from florilegium.augment import MEAN, STD
 from florilegium.calibration import probabilities
@@ -27,9 +28,9 @@ CLOSE_ON_AVERAGE = 0.01
 Found = tuple[int, float | None, float | None, float | None]
 
 
-def documented_view(path: str, crop: int, mode: str) -> np.ndarray:
-    """(1, 3, crop, crop) of a photograph, made with Pillow as the metadata says."""
-    levels = np.asarray(to_square(open_rgb(path), crop, mode), dtype=np.float32)
+def documented_view(picture: Image.Image, crop: int, mode: str) -> np.ndarray:
+    """(1, 3, crop, crop) of an upright RGB picture, made with Pillow as the metadata says."""
+    levels = np.asarray(to_square(picture, crop, mode), dtype=np.float32)
     view = (levels / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return view.transpose(2, 0, 1)[None]
 
@@ -61,7 +62,7 @@ def compared_with_service(
         images: the split's pixels.
         paths: its photographs.
         crop: side of the view.
-        mode: how a photograph becomes a square, `squash` or `center`.
+        mode: how a photograph becomes a square, `squash`, `center` or `imagenet` (images.to_square).
 
     Returns:
         images, top1_agreement, max_abs_diff, mean_abs_diff (of each image's largest) on the pixels; the same on the
@@ -71,13 +72,19 @@ def compared_with_service(
     def said_by_service(pictures: np.ndarray) -> np.ndarray:
         return service.run(None, {PICTURES: pictures})[0]
 
-    said = [said_by_service(images.batch(index).numpy()) for index in batches(images)]
-    pixels = _agreement(answers.logits, np.concatenate(said), answers.temperature)
+    said = np.concatenate([said_by_service(images.batch(index).numpy()) for index in batches(images)])
+    logits = answers.logits
+    if mode == "imagenet":  # as photographs, these squares lose their margin a second time
+        squares = (Image.fromarray(square.numpy()) for index in batches(images) for square in images.batch(index))
+        views = (documented_view(square, crop, mode) for square in squares)
+        logits = np.concatenate([answers.of_views(view) for view in views])
+    pixels = _agreement(logits, said, answers.temperature)
     pairs = []
     for path in paths[:: max(1, len(paths) // PHOTOGRAPHS)][:PHOTOGRAPHS]:
         with contextlib.suppress(OSError):
-            view, picture = documented_view(path, crop, mode), np.asarray(open_rgb(path))[None]
-            pairs.append((answers.of_views(view), said_by_service(picture)))
+            picture = open_rgb(path)
+            said_of_it = said_by_service(np.asarray(picture)[None])
+            pairs.append((answers.of_views(documented_view(picture, crop, mode)), said_of_it))
     logits, said = (np.concatenate(parts) for parts in zip(*pairs, strict=True)) if pairs else ((), ())
     photographs = _agreement(logits, said, answers.temperature)
     names = ("top1_agreement", "max_abs_diff", "mean_abs_diff")

@@ -103,7 +103,11 @@ def test_a_recipe_of_nothing_is_the_lesson(config):
         (f"{LESSON}.overrides.efficientnet_b3.crop", 321, [f"{LESSON}.crop: 321 (for efficientnet_b3)"]),
         (f"{LESSON}.test_crop", 257, [f"{LESSON}.test_crop: 257 (for resnet18) is larger than resize 256"]),
         (f"{LESSON}.test_crop", 7, [f"{LESSON}.test_crop: 7 is less than the minimum of 8"]),
-        (f"{LESSON}.resize_mode", "centre", [f"{LESSON}.resize_mode: 'centre' is not one of ['squash', 'center']"]),
+        (
+            f"{LESSON}.resize_mode",
+            "centre",
+            [f"{LESSON}.resize_mode: 'centre' is not one of ['squash', 'center', 'imagenet']"],
+        ),
         (f"{LESSON}.batch_size", "many", [f"{LESSON}.batch_size: 'many' is not of type 'integer'"]),
         (f"{LESSON}.batch_size", 1, [f"{LESSON}.batch_size: 1 is less than the minimum of 2"]),
         (f"{LESSON}.phase1.epochs", True, [f"{LESSON}.phase1.epochs: True is not of type 'integer'"]),

@@ -98,7 +98,7 @@ def both(small_onnx, split):
     return compare
 
 
-@pytest.mark.parametrize("mode", ["squash", "center"])
+@pytest.mark.parametrize("mode", ["squash", "center", "imagenet"])
 def test_both_variants_agree_on_pixels_and_original_photographs_and_a_wrong_one_is_refused(
     both, photograph, tmp_path, mode
 ):

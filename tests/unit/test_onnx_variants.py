@@ -37,9 +37,9 @@ def picture(width, height, number=0):
 
 def documented_view(array, mode):
     (height, width), image = array.shape[:2], Image.fromarray(array)
-    side = min(width, height)
+    side = min(width, height) * (7 / 8 if mode == "imagenet" else 1)
     left, top = (width - side) / 2, (height - side) / 2
-    box = {"squash": None, "center": (left, top, left + side, top + side)}[mode]
+    box = None if mode == "squash" else (left, top, left + side, top + side)
     image = image.resize((CROP, CROP), Image.Resampling.BILINEAR, box=box)
     return ((np.asarray(image) / 255 - MEAN) / STD).transpose(2, 0, 1)
 
@@ -47,7 +47,7 @@ def documented_view(array, mode):
 @pytest.mark.parametrize(
     "size", [(24, 24), (48, 48), (97, 61), (640, 480), (25, 23), (13, 9), (9, 200), (1, 1)], ids=lambda size: f"{size}"
 )
-@pytest.mark.parametrize("mode", ["squash", "center"])
+@pytest.mark.parametrize("mode", ["squash", "center", "imagenet"])
 def test_pictures_of_any_size_become_the_view_that_pillow_makes(size, mode):
     session = cpu_session(with_preprocessing(passing_views_on(), CROP, mode, 1.0), threads=1)
     given = picture(*size)
@@ -126,7 +126,12 @@ def test_the_description_carries_temperature_and_threshold(metrics, expected):
 
 
 @pytest.mark.parametrize(
-    ("mode", "words"), [("squash", "RGB, squashed to 224 x 224"), ("center", "RGB, the middle square at 224 x 224")]
+    ("mode", "words"),
+    [
+        ("squash", "RGB, squashed to 224 x 224"),
+        ("center", "RGB, the middle square at 224 x 224"),
+        ("imagenet", "RGB, the middle square of 7/8 of the shorter side at 224 x 224"),
+    ],
 )
 def test_the_description_says_how_a_photograph_becomes_a_square(mode, words):
     about = ABOUT | {"settings": {"crop": 200, "test_crop": 224, "resize_mode": mode}}

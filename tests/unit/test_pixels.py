@@ -40,11 +40,12 @@ def test_row_i_is_photograph_i(photographs, written):
     assert (array == np.stack([images.square_pixels(path, 12, "squash") for path in photographs])).all()
 
 
-def test_the_middle_square_keeps_the_shape_of_what_it_shows(photographs, tmp_path):
-    pixels.write_pixels(tmp_path / "center.npy", photographs, 12, workers=1, mode="center")
+@pytest.mark.parametrize(("mode", "share"), [("center", 1), ("imagenet", 7 / 8)])
+def test_the_middle_square_keeps_the_shape_of_what_it_shows(photographs, tmp_path, mode, share):
+    pixels.write_pixels(tmp_path / "center.npy", photographs, 12, workers=1, mode=mode)
     for path, found in zip(photographs, np.load(tmp_path / "center.npy"), strict=True):
         picture = Image.open(path)
-        shorter = min(picture.size)
+        shorter = share * min(picture.size)
         left, top = (picture.width - shorter) / 2, (picture.height - shorter) / 2
         box = (left, top, left + shorter, top + shorter)
         assert (found == np.asarray(picture.resize((12, 12), Image.Resampling.BILINEAR, box=box))).all()

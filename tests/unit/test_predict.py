@@ -189,11 +189,12 @@ def test_the_picture_is_prepared_as_the_metadata_says_and_the_temperature_applie
         assert [shares[name] for name in COLOURS] == pytest.approx(expected, abs=2e-6)
 
 
-def test_the_middle_square_is_taken_where_the_metadata_says_so(tmp_path, call, photograph):
+@pytest.mark.parametrize(("mode", "box"), [("center", (9.5, 0, 41.5, 32)), ("imagenet", (11.5, 2, 39.5, 30))])
+def test_the_middle_square_is_taken_where_the_metadata_says_so(tmp_path, call, photograph, mode, box):
     picture = photograph(tmp_path / "random.png", size=(51, 32))
-    middle = Image.open(picture).resize((16, 16), Image.Resampling.BILINEAR, box=(9.5, 0, 41.5, 32))
+    middle = Image.open(picture).resize((16, 16), Image.Resampling.BILINEAR, box=box)
     logits = ((np.asarray(middle) / 255 - PREPROCESSING["mean"]) / PREPROCESSING["std"]).mean(axis=(0, 1))
-    path = write_model(tmp_path / "model.onnx", preprocessing=PREPROCESSING | {"resize_mode": "center"})
+    path = write_model(tmp_path / "model.onnx", preprocessing=PREPROCESSING | {"resize_mode": mode})
     found = json.loads(call("--json", picture, model=path)[1])["predictions"]
     shares = {entry["class_name"]: entry["probability"] for entry in found}
     assert [shares[name] for name in COLOURS] == pytest.approx(np.exp(logits) / np.exp(logits).sum(), abs=2e-6)
@@ -203,7 +204,8 @@ def test_a_way_to_a_square_that_is_not_known_here_is_refused(tmp_path, call, pho
     path = write_model(tmp_path / "model.onnx", preprocessing=PREPROCESSING | {"resize_mode": "letterbox"})
     status, _, complaints = call(photographs, model=path)
     assert status == 2
-    assert complaints == f"error: {path} asks for resize_mode 'letterbox'; this predict.py knows squash, center\n"
+    known = "squash, center, imagenet"
+    assert complaints == f"error: {path} asks for resize_mode 'letterbox'; this predict.py knows {known}\n"
 
 
 @pytest.mark.parametrize("kind", ["fp32", "fp16", "service"])
