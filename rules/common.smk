@@ -35,7 +35,7 @@ wildcard_constraints:
     recipe="|".join(config["recipe_definitions"]),
     architecture="[a-z0-9_]+",
     seed=r"\d+",
-    square=r"\d+(_center)?",  # side, and how the photograph became a square
+    square=r"\d+(_center|_imagenet)?",  # side, and how the photograph became a square
     entry="[A-Z0-9_]+",
 
 
