@@ -71,13 +71,14 @@ def test_the_overlay_has_the_shape_of_the_photograph_and_not_of_the_square(check
     assert drawn.size == (heat_maps.SHOWN, round(heat_maps.SHOWN * 600 / 900))
 
 
-def test_a_network_that_sees_the_middle_has_its_heat_map_there(tmp_path):
-    path = saved(tmp_path, resize_mode="center", test_crop=128)
+@pytest.mark.parametrize(("mode", "share"), [("center", 1), ("imagenet", 7 / 8)])
+def test_a_network_that_sees_the_middle_has_its_heat_map_there(tmp_path, mode, share):
+    path = saved(tmp_path, resize_mode=mode, test_crop=128)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8))
     assert heat_maps.heat_map(path, picture, "one").shape == (4, 4)
     drawn = np.asarray(heat_maps.overlay(path, picture, "one"), float)
     picture.thumbnail((heat_maps.SHOWN,) * 2)
-    edge = (drawn.shape[1] - drawn.shape[0]) // 2
+    edge = (drawn.shape[1] - round(share * drawn.shape[0])) // 2
     unseen = np.r_[:edge, drawn.shape[1] - edge + 1 : drawn.shape[1]]
     changed = np.abs(drawn - 0.8 * np.asarray(picture, float)) > 1
     assert not changed[:, unseen].any() and changed[:, edge:-edge].mean() > 0.1
