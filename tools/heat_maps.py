@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from florilegium.images import to_square
+from florilegium.images import MIDDLE_SHARES, to_square
 
 SHOWN = 320  # pixels of the longer side
 
@@ -28,7 +28,7 @@ def overlay(checkpoint: Path, picture: Image.Image, class_name: str) -> Image.Im
     # The network sees a square, the whole photograph squashed or its middle: stretched back, the map lies where it
     # belongs. What the network did not see stays dark.
     _, mode = _view(_loaded(checkpoint, checkpoint.stat().st_mtime_ns)[1])
-    middle = round(min(shown.size) * (7 / 8 if mode == "imagenet" else 1))
+    middle = round(min(shown.size) * MIDDLE_SHARES.get(mode, 1))
     width, height = shown.size if mode == "squash" else (middle, middle)
     stretched = Image.fromarray((255 * heat).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
     whole = Image.new("L", shown.size)

@@ -15,6 +15,7 @@ MODES = {  # Pillow's names as people say them
     **dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N"), "16-bit greyscale"),
 }
 SMALLEST = 8  # pixels; a shorter side tells a network nothing
+MIDDLE_SHARES = {"center": 1, "imagenet": 7 / 8}  # of the shorter side, that a `resize_mode` keeps as the middle square
 
 
 def is_image(path: Path) -> bool:
@@ -94,8 +95,7 @@ def to_square(image: Image.Image, side: int, mode: str) -> Image.Image:
     """
     if mode == "squash":
         return image.resize((side, side), Image.Resampling.BILINEAR)
-    margin = {"center": 0, "imagenet": 1 / 16}[mode]  # of the shorter side, all around
-    return ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR, margin)
+    return ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR, bleed=(1 - MIDDLE_SHARES[mode]) / 2)
 
 
 def square_pixels(path: str | Path | BinaryIO, side: int, mode: str) -> np.ndarray:

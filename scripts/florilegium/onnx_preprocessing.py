@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, parser
 
 from florilegium.augment import MEAN, STD
+from florilegium.images import MIDDLE_SHARES
 
 PICTURES = "pictures"
 
@@ -72,7 +73,7 @@ def preprocessing(crop: int, mode: str, images: str) -> tuple[list[onnx.NodeProt
         "mean": np.array(MEAN, np.float32).reshape(1, 3, 1, 1) * 255,
         "std": np.array(STD, np.float32).reshape(1, 3, 1, 1) * 255,
     }
-    square, more = _squashed(crop) if mode == "squash" else _middle(crop, {"center": 1, "imagenet": 7 / 8}[mode])
+    square, more = _squashed(crop) if mode == "squash" else _middle(crop, MIDDLE_SHARES[mode])
     nodes = [
         *square,
         helper.make_node("Sub", ["square", "mean"], ["centred"]),
