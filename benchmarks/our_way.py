@@ -20,7 +20,7 @@ import yaml
 from peak_memory import PeakMemory
 
 from florilegium.configuration import complete, run_settings
-from florilegium.devices import DeviceImages, choose_arithmetic, prepare_process
+from florilegium.devices import DeviceImages, choose_arithmetic, choose_device, prepare_process
 from florilegium.features import training_features
 from florilegium.fine_tuning import fine_tune
 from florilegium.head import train_head
@@ -69,12 +69,11 @@ class Data:
 
 def phase1(architecture: str, data: Data, settings: dict[str, Any], weights: str, epochs: int) -> dict[str, list]:
     """Engine, features of validation and of `epochs` epochs of views, head."""
-    arithmetic = choose_arithmetic(settings["precision"])
     network = network_of(architecture, settings, weights, data.classes)
     head, dropout = copy.deepcopy(network.get_submodule(head_name(network))), head_dropout(network)
     (train, train_labels), (val, val_labels) = data.split("train"), data.split("val")
     marks = [time.perf_counter()]
-    engine = inference_engine(without_head(network), arithmetic, settings["crop"], 10**6)
+    engine = inference_engine(without_head(network), train.device, settings["crop"], 10**6)
     marks.append(time.perf_counter())
     val_features = evaluation_outputs(engine, val, settings["crop"]).cpu()
     marks.append(time.perf_counter())
@@ -124,7 +123,7 @@ def phase2(
     batch = settings["batch_size"]
     once = settings | {"phase2": settings["phase2"] | {"epochs": 1}}
     fine_tune(network, data.split("train", first=batch), data.split("val", first=batch), once, SEED, arithmetic)
-    folding = shortest(lambda: torch_engine(network, arithmetic))
+    folding = shortest(lambda: torch_engine(network, arithmetic.device))
     train, val = data.split("train", repeat), data.split("val", repeat)
     found: dict[str, list] = {"train": [], "val": []}
     for row in fine_tune(network, train, val, recipe, SEED, arithmetic).history:
@@ -139,7 +138,7 @@ def evaluation(architecture: str, data: Data, settings: dict[str, Any], weights:
     network = network_of(architecture, settings, weights, data.classes).eval()
     images, _ = data.split("test")
     start = time.perf_counter()
-    engine = inference_engine(network, choose_arithmetic(settings["precision"]), settings["crop"], FULL)
+    engine = inference_engine(network, images.device, settings["crop"], FULL)
     built = time.perf_counter() - start
     evaluation_outputs(engine, images, settings["crop"])
     return {"test": [steady(len(images), time.perf_counter() - start, built)]}
@@ -166,7 +165,7 @@ def main() -> None:
     changes = {"resize": given.resize, "crop": given.crop, "batch_size": given.batch}
     settings = lesson(given.architecture, changes)
     limits = {split: getattr(given, split) for split in ("train", "val", "test")}
-    data = Data(given.data, settings["resize"], choose_arithmetic(settings["precision"]).device, limits)
+    data = Data(given.data, settings["resize"], choose_device(), limits)
     job = (given.architecture, data, settings, given.weights)
     record: dict[str, Any] = {"architecture": given.architecture}
     if "phase1" in given.parts:

@@ -38,7 +38,6 @@ def feature_settings(wildcards):
         "augmentation",
         "crop",
         "phase1",
-        "precision",
         "test_crop",
         "train_on",
     )
@@ -56,7 +55,6 @@ def head_settings(wildcards):
         "early_stopping",
         "label_smoothing",
         "phase1",
-        "precision",
         "resize",
         "resize_mode",
         "test_crop",

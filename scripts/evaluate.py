@@ -51,9 +51,9 @@ def main(job):
 
 def all_logits(job, trained, about, manifest):
     """Logits (images, classes) of val, test and, if wanted, the mirror images of test; and what computed them."""
-    arithmetic, crop = choose_arithmetic(about["settings"]["precision"]), about["settings"]["test_crop"]
+    arithmetic, crop = choose_arithmetic("fp32"), about["settings"]["test_crop"]
     logits, start = {}, time.perf_counter()
-    engine = inference_engine(trained, arithmetic, crop, len(manifest.table))
+    engine = inference_engine(trained, arithmetic.device, crop, len(manifest.table))
     for split in ("val", "test"):
         images = DeviceImages(Pixels(job.input.pixels, manifest.rows(split)), arithmetic.device)
         logits[split] = evaluation_outputs(engine, images, crop, desc=split).cpu().numpy()

@@ -31,7 +31,7 @@ def main(job):
     network, about = load_network(job.input.checkpoint)
     seed, crop = int(job.wildcards.seed), about["settings"]["test_crop"]
     manifest = Manifest(job.input.manifest, job.input.dataset, seed)
-    arithmetic = choose_arithmetic(about["settings"]["precision"])
+    arithmetic = choose_arithmetic("fp32")
     rows = manifest.rows("test")
 
     def photographs(positions):
@@ -43,7 +43,7 @@ def main(job):
     found |= {"cam_row": rows[chosen]} | filters(network) | stages(network, photographs(chosen[:1]), crop)
     found["stage_row"] = rows[chosen[:1]]
     sample = evenly_by_class(manifest.labels("test"), job.params.settings["map_images"])
-    engine = inference_engine(without_head(network), arithmetic, crop, len(sample))
+    engine = inference_engine(without_head(network), arithmetic.device, crop, len(sample))
     features = evaluation_outputs(engine, photographs(sample), crop, desc="map").cpu().numpy()
     found |= {
         "map_row": rows[sample],

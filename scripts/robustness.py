@@ -22,14 +22,14 @@ def main(job):
     # The same images for every run, whatever its seed: networks are compared on them.
     sample = evenly_by_class(manifest.labels("test"), job.params.settings["robustness_images"])
     labels = manifest.labels("test")[sample]
-    arithmetic = choose_arithmetic(about["settings"]["precision"])
+    arithmetic = choose_arithmetic("fp32")
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("test")[sample]), arithmetic.device)
     versions = {("none", 0, "as it is"): images} | {
         (name, strength, what.level.format(value)): CorruptedImages(images, name, strength)
         for name, what in CORRUPTIONS.items()
         for strength, value in enumerate(what.values, 1)
     }
-    engine = inference_engine(network, arithmetic, crop, len(versions) * len(sample))
+    engine = inference_engine(network, arithmetic.device, crop, len(versions) * len(sample))
     rows = []
     for (name, strength, level), damaged in versions.items():
         logits = evaluation_outputs(engine, damaged, crop, desc=f"{name} {strength}").cpu().numpy()

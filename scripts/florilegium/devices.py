@@ -31,12 +31,13 @@ FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def prepare_process(threads: int) -> None:
-    """Let torch compute with `threads` threads, and let it keep the memory it frees for the next batch.
+    """Let torch compute with `threads` threads, in fp32 with all its bits, and keep memory it frees for the next batch.
 
     By default glibc maps every large tensor anew and hands it back at once; the page faults of that took up to
     half of the time of a training step (`make benchmark`, section allocator).
     """
     torch.set_num_threads(max(1, threads))
+    torch.backends.fp32_precision = "ieee"  # cuDNN's convolutions would round to TF32, with 10 bits of the 23
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_MAX, 0)

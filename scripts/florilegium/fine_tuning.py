@@ -13,6 +13,7 @@ from florilegium.augment import draw, evaluation_view, train_view
 from florilegium.averaging import Averaged, batch_norms, reestimate_batch_norm
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.epoch_sums import EpochSums
+from florilegium.freezing import FrozenStages
 from florilegium.inference import batches, evaluation_outputs, torch_engine
 from florilegium.mixing import mix
 from florilegium.networks import first_stages, head_name, stages
@@ -92,9 +93,7 @@ def fine_tune(
         progress: keeps every epoch for a training that is interrupted; None keeps nothing.
     """
     phase2, (images, labels) = settings["phase2"], train
-    for _, parameters in stages(network)[: phase2["frozen_stages"]]:
-        for parameter in parameters:
-            parameter.requires_grad_(False)  # nothing is kept for them, and no gradient is computed
+    frozen = FrozenStages(network, phase2["frozen_stages"], arithmetic)
     optimizer = torch.optim.AdamW(
         parameter_groups(network, settings), weight_decay=settings["weight_decay"], fused=True
     )
@@ -109,7 +108,8 @@ def fine_tune(
         views, crop = generator(seed, phase=2, epoch=epoch), crop_of_epoch(epoch, settings)
         cut = epoch_batches(epoch_order(len(images), seed, phase=2, epoch=epoch), settings["batch_size"])
         sums = EpochSums(len(cut), arithmetic.device)
-        with tqdm(total=len(images), desc=f"epoch {epoch + 1}", unit="image", disable=None, leave=False) as bar:
+        progress_bar = tqdm(total=len(images), desc=f"epoch {epoch + 1}", unit="image", disable=None, leave=False)
+        with frozen.computing(), progress_bar as bar:
             for index in cut:
                 drawn = draw(len(index), images.side, crop, settings["augmentation"], views)
                 label = labels[index.to(labels.device, non_blocking=True)]
@@ -132,7 +132,7 @@ def fine_tune(
         return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
-        logits = evaluation_outputs(torch_engine(average.network, arithmetic), val[0], settings["test_crop"])
+        logits = evaluation_outputs(torch_engine(average.network, arithmetic.device), val[0], settings["test_crop"])
         return loss_and_top1(logits, val[1])
 
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average, "stepper": stepper}
@@ -157,8 +157,7 @@ def learning_batch_norms(network: nn.Module, frozen_stages: int) -> list[nn.Modu
 
 @torch.no_grad()
 def _forwards(network: nn.Module, images: DeviceImages, crop: int, arithmetic: Arithmetic) -> Iterator[None]:
-    """The network computes the training images, a batch at a time, as validation sees them."""
+    """The network computes the training images, a batch at a time, as validation sees them: in fp32."""
     for index in batches(images):
-        with arithmetic.autocast():
-            network(arithmetic.lay_out(evaluation_view(images.batch(index), crop)))
+        network(arithmetic.lay_out(evaluation_view(images.batch(index), crop)))
         yield

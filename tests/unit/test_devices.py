@@ -125,3 +125,13 @@ def test_peak_memory_is_this_processs_own_and_not_its_parents(project):
     environment = os.environ | {"PYTHONPATH": str(project / "scripts")}
     done = subprocess.run([sys.executable, "-c", parent], env=environment, capture_output=True, text=True, check=True)
     assert 50 < float(done.stdout) < 1000
+
+
+def test_fp32_keeps_all_its_bits_on_gpus_too(project):
+    code = (
+        "import torch; from florilegium.devices import prepare_process; prepare_process(2); b = torch.backends; "
+        "print(torch.get_num_threads(), b.cudnn.conv.fp32_precision, b.cuda.matmul.fp32_precision)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(project / "scripts")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "ieee", "ieee"]

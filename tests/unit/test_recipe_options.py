@@ -3,18 +3,22 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
+from florilegium.augment import evaluation_view
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.errors import UserError
 from florilegium.fine_tuning import crop_of_epoch, fine_tune, parameter_groups
+from florilegium.freezing import FrozenStages
 from florilegium.head import solve_head
-from florilegium.networks import build_network, first_stages, stages
+from florilegium.networks import build_network, first_stages, load_backbone, stages
 from florilegium.pixels import Pixels
 from florilegium.progress import Progress
 from florilegium.training import validation_due
 
 FP32 = Arithmetic(torch.device("cpu"), torch.float32)
+BF16 = Arithmetic(torch.device("cpu"), torch.bfloat16)
 
 
 @pytest.fixture
@@ -57,6 +61,27 @@ def test_frozen_stages_stay_bit_for_bit_and_the_others_learn(run, batch_norm):
     assert len(first) == 6 + 6 * 4 and all(torch.equal(outcome.best_state[name], start[name]) for name in first)
     learned = {name.split(".")[0] for name in start if not torch.equal(network.state_dict()[name], start[name])}
     assert learned == {"layer2", "layer3", "layer4", "fc"}
+
+
+def test_frozen_stages_compute_in_fp32_because_bf16_moves_real_features_by_a_tenth(flowers102, mobilenet_weights):
+    network = build_network("mobilenet_v2", 102, None, seed=0)
+    load_backbone(network, "file", mobilenet_weights)
+    network.eval()
+    paths = sorted((flowers102 / "jpg").iterdir())[:16]
+    pictures = [np.asarray(Image.open(path).convert("RGB").resize((224, 224))) for path in paths]
+    views = evaluation_view(torch.from_numpy(np.stack(pictures)), 224)
+
+    @torch.inference_mode()
+    def features(arithmetic):
+        with arithmetic.autocast():
+            return network.features(views).float().mean((2, 3))
+
+    exact = features(FP32)
+    blurred = (features(BF16) - exact).norm() / exact.norm()
+    with FrozenStages(network, 7, BF16).computing():
+        mended = (features(BF16) - exact).norm() / exact.norm()
+    assert blurred > 0.05 and mended < 0.02
+    assert torch.equal(features(FP32), exact), "afterwards the network is as it was"
 
 
 def test_a_stage_without_a_module_can_be_frozen_too(settings):
