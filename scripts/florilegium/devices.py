@@ -37,7 +37,7 @@ def prepare_process(threads: int) -> None:
     half of the time of a training step (`make benchmark`, section allocator).
     """
     torch.set_num_threads(max(1, threads))
-    torch.backends.fp32_precision = "ieee"  # cuDNN's convolutions would round to TF32, with 10 bits of the 23
+    torch.backends.cudnn.allow_tf32 = False  # its convolutions would round fp32 to TF32, with 10 bits of the 23
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_MAX, 0)

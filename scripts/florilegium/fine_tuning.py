@@ -14,7 +14,7 @@ from florilegium.averaging import Averaged, batch_norms, reestimate_batch_norm
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.epoch_sums import EpochSums
 from florilegium.freezing import FrozenStages
-from florilegium.inference import batches, evaluation_outputs, torch_engine
+from florilegium.inference import evaluation_outputs, torch_engine
 from florilegium.mixing import mix
 from florilegium.networks import first_stages, head_name, stages
 from florilegium.outcome import Fit
@@ -128,7 +128,7 @@ def fine_tune(
         if phase2["batch_norm"] == "reestimate" and validation_due(epoch + 1, phase2):
             kept = average.network
             layers = learning_batch_norms(kept, phase2["frozen_stages"])
-            reestimate_batch_norm(layers, _forwards(kept, images, settings["test_crop"], arithmetic))
+            reestimate_batch_norm(layers, _forwards(kept, images, cut, settings["test_crop"], arithmetic))
         return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
@@ -156,8 +156,13 @@ def learning_batch_norms(network: nn.Module, frozen_stages: int) -> list[nn.Modu
 
 
 @torch.no_grad()
-def _forwards(network: nn.Module, images: DeviceImages, crop: int, arithmetic: Arithmetic) -> Iterator[None]:
-    """The network computes the training images, a batch at a time, as validation sees them: in fp32."""
-    for index in batches(images):
+def _forwards(
+    network: nn.Module, images: DeviceImages, cut: list[Tensor], crop: int, arithmetic: Arithmetic
+) -> Iterator[None]:
+    """The network computes the training images as validation sees them, in fp32.
+
+    In the batches of training, `cut`: those of neighbours in the split hold few classes, and vary less than the split.
+    """
+    for index in cut:
         network(arithmetic.lay_out(evaluation_view(images.batch(index), crop)))
         yield

@@ -127,11 +127,12 @@ def test_peak_memory_is_this_processs_own_and_not_its_parents(project):
     assert 50 < float(done.stdout) < 1000
 
 
-def test_fp32_keeps_all_its_bits_on_gpus_too(project):
+def test_a_prepared_process_computes_fp32_in_all_its_bits_and_can_still_export(project):
     code = (
-        "import torch; from florilegium.devices import prepare_process; prepare_process(2); b = torch.backends; "
-        "print(torch.get_num_threads(), b.cudnn.conv.fp32_precision, b.cuda.matmul.fp32_precision)"
+        "import torch; from florilegium.devices import prepare_process; prepare_process(2); b = torch.backends\n"
+        "from florilegium.inference import onnx_engine; onnx_engine(torch.nn.Conv2d(3, 4, 3), 8)\n"
+        "print(torch.get_num_threads(), b.cudnn.allow_tf32, b.cuda.matmul.allow_tf32)"
     )
     environment = os.environ | {"PYTHONPATH": str(project / "scripts")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["2", "ieee", "ieee"]
+    assert done.stdout.split() == ["2", "False", "False"]

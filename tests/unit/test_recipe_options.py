@@ -53,6 +53,19 @@ def test_reestimated_statistics_are_kept_instead_of_the_running_ones(run):
     assert all(layer.momentum == 0.1 for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
 
 
+def test_reestimated_statistics_are_those_of_the_whole_split_though_it_is_sorted_by_class(mats, settings):
+    settings["phase2"] |= {"batch_norm": "reestimate", "epochs": 1}
+    order = np.argsort(mats[1], kind="stable")
+    images = DeviceImages(Pixels(mats[0], order), FP32.device)
+    split = images, torch.from_numpy(mats[1][order])
+    network = build_network("resnet18", 2, None, seed=0)
+    network.load_state_dict(fine_tune(network, split, split, settings | {"batch_size": 8}, 1, FP32).best_state)
+    with torch.inference_mode():
+        whole = network.eval().conv1(evaluation_view(images.batch(torch.arange(32)), settings["test_crop"]))
+    variance = whole.var((0, 2, 3))
+    assert (network.bn1.running_var / variance - 1).abs().max() < 0.1
+
+
 @pytest.mark.parametrize("batch_norm", ["learn", "reestimate"])
 def test_frozen_stages_stay_bit_for_bit_and_the_others_learn(run, batch_norm):
     network, outcome = run(frozen_stages=3, batch_norm=batch_norm)
