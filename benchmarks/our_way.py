@@ -20,11 +20,11 @@ import yaml
 from peak_memory import PeakMemory
 
 from florilegium.configuration import complete, run_settings
-from florilegium.devices import DeviceImages, choose_arithmetic, choose_device, prepare_process
+from florilegium.devices import DeviceImages, choose_arithmetic, prepare_process
 from florilegium.features import training_features
 from florilegium.fine_tuning import fine_tune
 from florilegium.head import train_head
-from florilegium.inference import evaluation_outputs, inference_engine, torch_engine
+from florilegium.inference import evaluation_outputs, inference_arithmetic, inference_engine, torch_engine
 from florilegium.networks import build_network, head_dropout, head_name, load_backbone, without_head
 from florilegium.pixels import Pixels
 
@@ -69,13 +69,15 @@ class Data:
 
 def phase1(architecture: str, data: Data, settings: dict[str, Any], weights: str, epochs: int) -> dict[str, list]:
     """Engine, features of validation and of `epochs` epochs of views, head."""
+    arithmetic = choose_arithmetic(settings["precision"])
     network = network_of(architecture, settings, weights, data.classes)
     head, dropout = copy.deepcopy(network.get_submodule(head_name(network))), head_dropout(network)
     (train, train_labels), (val, val_labels) = data.split("train"), data.split("val")
     marks = [time.perf_counter()]
-    engine = inference_engine(without_head(network), train.device, settings["crop"], 10**6)
+    backbone, crop = without_head(network), settings["crop"]
+    engine = inference_engine(backbone, inference_arithmetic(backbone, arithmetic, val, crop), crop, 10**6)
     marks.append(time.perf_counter())
-    val_features = evaluation_outputs(engine, val, settings["crop"]).cpu()
+    val_features = evaluation_outputs(engine, val, crop).cpu()
     marks.append(time.perf_counter())
     views = np.empty((epochs, len(train), val_features.shape[1]), dtype=np.float16)
     recipe = settings | {"phase1": settings["phase1"] | {"epochs": epochs}}
@@ -123,7 +125,7 @@ def phase2(
     batch = settings["batch_size"]
     once = settings | {"phase2": settings["phase2"] | {"epochs": 1}}
     fine_tune(network, data.split("train", first=batch), data.split("val", first=batch), once, SEED, arithmetic)
-    folding = shortest(lambda: torch_engine(network, arithmetic.device))
+    folding = shortest(lambda: torch_engine(network, arithmetic))
     train, val = data.split("train", repeat), data.split("val", repeat)
     found: dict[str, list] = {"train": [], "val": []}
     for row in fine_tune(network, train, val, recipe, SEED, arithmetic).history:
@@ -138,7 +140,8 @@ def evaluation(architecture: str, data: Data, settings: dict[str, Any], weights:
     network = network_of(architecture, settings, weights, data.classes).eval()
     images, _ = data.split("test")
     start = time.perf_counter()
-    engine = inference_engine(network, images.device, settings["crop"], FULL)
+    arithmetic = inference_arithmetic(network, choose_arithmetic(settings["precision"]), images, settings["crop"])
+    engine = inference_engine(network, arithmetic, settings["crop"], FULL)
     built = time.perf_counter() - start
     evaluation_outputs(engine, images, settings["crop"])
     return {"test": [steady(len(images), time.perf_counter() - start, built)]}
@@ -165,7 +168,7 @@ def main() -> None:
     changes = {"resize": given.resize, "crop": given.crop, "batch_size": given.batch}
     settings = lesson(given.architecture, changes)
     limits = {split: getattr(given, split) for split in ("train", "val", "test")}
-    data = Data(given.data, settings["resize"], choose_device(), limits)
+    data = Data(given.data, settings["resize"], choose_arithmetic(settings["precision"]).device, limits)
     job = (given.architecture, data, settings, given.weights)
     record: dict[str, Any] = {"architecture": given.architecture}
     if "phase1" in given.parts:

@@ -38,6 +38,7 @@ def feature_settings(wildcards):
         "augmentation",
         "crop",
         "phase1",
+        "precision",
         "test_crop",
         "train_on",
     )
@@ -55,6 +56,7 @@ def head_settings(wildcards):
         "early_stopping",
         "label_smoothing",
         "phase1",
+        "precision",
         "resize",
         "resize_mode",
         "test_crop",

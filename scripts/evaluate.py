@@ -8,7 +8,7 @@ from florilegium import calibration, metrics, selective
 from florilegium.checkpoints import load_network
 from florilegium.devices import DeviceImages, choose_arithmetic, prepare_process
 from florilegium.files import write_json, written_whole
-from florilegium.inference import evaluation_outputs, inference_engine
+from florilegium.inference import evaluation_outputs, inference_arithmetic, inference_engine
 from florilegium.manifest import Manifest
 from florilegium.pixels import Pixels
 from florilegium.step import log, run_step
@@ -51,16 +51,19 @@ def main(job):
 
 def all_logits(job, trained, about, manifest):
     """Logits (images, classes) of val, test and, if wanted, the mirror images of test; and what computed them."""
-    arithmetic, crop = choose_arithmetic("fp32"), about["settings"]["test_crop"]
+    wanted, crop = choose_arithmetic(about["settings"]["precision"]), about["settings"]["test_crop"]
+    splits = {
+        split: DeviceImages(Pixels(job.input.pixels, manifest.rows(split)), wanted.device) for split in ("val", "test")
+    }
     logits, start = {}, time.perf_counter()
-    engine = inference_engine(trained, arithmetic.device, crop, len(manifest.table))
-    for split in ("val", "test"):
-        images = DeviceImages(Pixels(job.input.pixels, manifest.rows(split)), arithmetic.device)
+    arithmetic = inference_arithmetic(trained, wanted, splits["val"], crop)
+    engine = inference_engine(trained, arithmetic, crop, len(manifest.table))
+    for split, images in splits.items():
         logits[split] = evaluation_outputs(engine, images, crop, desc=split).cpu().numpy()
     seconds = time.perf_counter() - start
     speed = sum(map(len, logits.values())) / seconds
     if job.params.settings["test_time_flip"]:
-        mirrored = evaluation_outputs(engine, images, crop, desc="test, mirrored", mirrored=True)
+        mirrored = evaluation_outputs(engine, splits["test"], crop, desc="test, mirrored", mirrored=True)
         logits["mirrored"] = mirrored.cpu().numpy()
     return logits, {"arithmetic": arithmetic.describe(), "evaluation_images_per_second": speed}
 

@@ -13,7 +13,7 @@ from florilegium.devices import DeviceImages, choose_arithmetic, prepare_process
 from florilegium.embedding import flat_map, neighbour_share
 from florilegium.explanations import grad_cam
 from florilegium.files import written_whole
-from florilegium.inference import evaluation_outputs, inference_engine
+from florilegium.inference import evaluation_outputs, inference_arithmetic, inference_engine
 from florilegium.layers import cam_layer, first_filters, stage_maps
 from florilegium.manifest import Manifest
 from florilegium.networks import without_head
@@ -31,7 +31,7 @@ def main(job):
     network, about = load_network(job.input.checkpoint)
     seed, crop = int(job.wildcards.seed), about["settings"]["test_crop"]
     manifest = Manifest(job.input.manifest, job.input.dataset, seed)
-    arithmetic = choose_arithmetic("fp32")
+    arithmetic = choose_arithmetic(about["settings"]["precision"])
     rows = manifest.rows("test")
 
     def photographs(positions):
@@ -43,8 +43,9 @@ def main(job):
     found |= {"cam_row": rows[chosen]} | filters(network) | stages(network, photographs(chosen[:1]), crop)
     found["stage_row"] = rows[chosen[:1]]
     sample = evenly_by_class(manifest.labels("test"), job.params.settings["map_images"])
-    engine = inference_engine(without_head(network), arithmetic.device, crop, len(sample))
-    features = evaluation_outputs(engine, photographs(sample), crop, desc="map").cpu().numpy()
+    backbone, images = without_head(network), photographs(sample)
+    engine = inference_engine(backbone, inference_arithmetic(backbone, arithmetic, images, crop), crop, len(sample))
+    features = evaluation_outputs(engine, images, crop, desc="map").cpu().numpy()
     found |= {
         "map_row": rows[sample],
         "map_place": flat_map(features, seed),

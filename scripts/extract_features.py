@@ -8,7 +8,7 @@ import numpy as np
 from florilegium.devices import DeviceImages, choose_arithmetic, peak_memory_mb, prepare_process
 from florilegium.features import training_features
 from florilegium.files import reserve_space, write_json, written_whole
-from florilegium.inference import evaluation_outputs, inference_engine
+from florilegium.inference import evaluation_outputs, inference_arithmetic, inference_engine
 from florilegium.manifest import Manifest
 from florilegium.networks import build_network, load_backbone, without_head
 from florilegium.pixels import Pixels
@@ -19,18 +19,21 @@ def main(job):
     prepare_process(job.threads)
     settings, seed = job.params.settings, int(job.wildcards.seed)
     manifest = Manifest(job.input.manifest, job.input.dataset, seed, settings["train_on"])
-    arithmetic = choose_arithmetic("fp32")
-    device = arithmetic.device
+    arithmetic = choose_arithmetic(settings["precision"])
     network = build_network(job.wildcards.architecture, len(manifest.class_names), None, seed)
     load_backbone(network, settings["weights"], job.input.weights or None)
-    split = {name: DeviceImages(Pixels(job.input.pixels, manifest.rows(name)), device) for name in ("train", "val")}
+    split = {
+        name: DeviceImages(Pixels(job.input.pixels, manifest.rows(name)), arithmetic.device)
+        for name in ("train", "val")
+    }
     start = time.perf_counter()
     backbone, crop, test_crop = without_head(network), settings["crop"], settings["test_crop"]
+    arithmetic = inference_arithmetic(backbone, arithmetic, split["val"], test_crop)
     # An engine may be made for one size of views; training and validation views mostly have the same.
     views_of_side = Counter({crop: settings["phase1"]["epochs"] * len(split["train"])})
     views_of_side[test_crop] += len(split["val"])
     images = views_of_side.total()
-    engines = {side: inference_engine(backbone, device, side, count) for side, count in views_of_side.items()}
+    engines = {side: inference_engine(backbone, arithmetic, side, count) for side, count in views_of_side.items()}
     val = evaluation_outputs(engines[test_crop], split["val"], test_crop, desc="validation features").cpu().numpy()
     shape = (settings["phase1"]["epochs"], len(split["train"]), val.shape[1])
     with written_whole(job.output.train) as partial:
@@ -45,7 +48,7 @@ def main(job):
         "seconds": seconds,
         "images_per_second": images / seconds,
         "arithmetic": arithmetic.describe(),
-        "peak_memory_mb": peak_memory_mb(device),
+        "peak_memory_mb": peak_memory_mb(arithmetic.device),
     }
     write_json(job.output.report, report)
     log.info("%d views, %.0f images/s (%s)", images, report["images_per_second"], report["arithmetic"])

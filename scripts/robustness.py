@@ -8,7 +8,7 @@ from florilegium.checkpoints import load_network
 from florilegium.corruptions import CORRUPTIONS, CorruptedImages
 from florilegium.devices import DeviceImages, choose_arithmetic, prepare_process
 from florilegium.files import written_whole
-from florilegium.inference import evaluation_outputs, inference_engine
+from florilegium.inference import evaluation_outputs, inference_arithmetic, inference_engine
 from florilegium.manifest import Manifest
 from florilegium.pixels import Pixels
 from florilegium.sampling import evenly_by_class
@@ -22,14 +22,15 @@ def main(job):
     # The same images for every run, whatever its seed: networks are compared on them.
     sample = evenly_by_class(manifest.labels("test"), job.params.settings["robustness_images"])
     labels = manifest.labels("test")[sample]
-    arithmetic = choose_arithmetic("fp32")
+    arithmetic = choose_arithmetic(about["settings"]["precision"])
     images = DeviceImages(Pixels(job.input.pixels, manifest.rows("test")[sample]), arithmetic.device)
     versions = {("none", 0, "as it is"): images} | {
         (name, strength, what.level.format(value)): CorruptedImages(images, name, strength)
         for name, what in CORRUPTIONS.items()
         for strength, value in enumerate(what.values, 1)
     }
-    engine = inference_engine(network, arithmetic.device, crop, len(versions) * len(sample))
+    arithmetic = inference_arithmetic(network, arithmetic, images, crop)
+    engine = inference_engine(network, arithmetic, crop, len(versions) * len(sample))
     rows = []
     for (name, strength, level), damaged in versions.items():
         logits = evaluation_outputs(engine, damaged, crop, desc=f"{name} {strength}").cpu().numpy()

@@ -14,7 +14,7 @@ from florilegium.averaging import Averaged, batch_norms, reestimate_batch_norm
 from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.epoch_sums import EpochSums
 from florilegium.freezing import FrozenStages
-from florilegium.inference import evaluation_outputs, torch_engine
+from florilegium.inference import evaluation_outputs, inference_arithmetic, torch_engine
 from florilegium.mixing import mix
 from florilegium.networks import first_stages, head_name, stages
 from florilegium.outcome import Fit
@@ -93,7 +93,8 @@ def fine_tune(
         progress: keeps every epoch for a training that is interrupted; None keeps nothing.
     """
     phase2, (images, labels) = settings["phase2"], train
-    frozen = FrozenStages(network, phase2["frozen_stages"], arithmetic)
+    inferring = inference_arithmetic(network, arithmetic, images, settings["test_crop"])
+    frozen = FrozenStages(network, phase2["frozen_stages"], inferring)
     optimizer = torch.optim.AdamW(
         parameter_groups(network, settings), weight_decay=settings["weight_decay"], fused=True
     )
@@ -128,11 +129,11 @@ def fine_tune(
         if phase2["batch_norm"] == "reestimate" and validation_due(epoch + 1, phase2):
             kept = average.network
             layers = learning_batch_norms(kept, phase2["frozen_stages"])
-            reestimate_batch_norm(layers, _forwards(kept, images, cut, settings["test_crop"], arithmetic))
+            reestimate_batch_norm(layers, _forwards(kept, images, cut, settings["test_crop"], inferring))
         return sums.means(len(images))
 
     def validate() -> tuple[float, float]:
-        logits = evaluation_outputs(torch_engine(average.network, arithmetic.device), val[0], settings["test_crop"])
+        logits = evaluation_outputs(torch_engine(average.network, inferring), val[0], settings["test_crop"])
         return loss_and_top1(logits, val[1])
 
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average, "stepper": stepper}
@@ -159,10 +160,11 @@ def learning_batch_norms(network: nn.Module, frozen_stages: int) -> list[nn.Modu
 def _forwards(
     network: nn.Module, images: DeviceImages, cut: list[Tensor], crop: int, arithmetic: Arithmetic
 ) -> Iterator[None]:
-    """The network computes the training images as validation sees them, in fp32.
+    """The network computes the training images as validation sees them.
 
     In the batches of training, `cut`: those of neighbours in the split hold few classes, and vary less than the split.
     """
     for index in cut:
-        network(arithmetic.lay_out(evaluation_view(images.batch(index), crop)))
+        with arithmetic.autocast():
+            network(arithmetic.lay_out(evaluation_view(images.batch(index), crop)))
         yield

@@ -1,4 +1,4 @@
-"""The first stages of a network, which phase 2 may leave as they are: they learn nothing and compute in fp32."""
+"""The first stages of a network, which phase 2 may leave as they are: they learn nothing, and only infer."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from florilegium.networks import first_stages, stages
 class FrozenStages:
     """The first stages of a network in phase 2, where they stay as ImageNet left them.
 
-    They compute in fp32, with BatchNorm folded: bf16 moves the features of MobileNetV2's ImageNet weights by a tenth,
-    and its first three stages do nearly all of that.
+    They compute as inference does, with BatchNorm folded, in a format of their own: of what bf16 does to MobileNetV2's
+    ImageNet features the first three stages do nearly all.
     """
 
     def __init__(self, network: nn.Module, count: int, arithmetic: Arithmetic):
-        """Freeze the `count` stages nearest to the input."""
+        """Freeze the `count` stages nearest to the input, which then compute in `arithmetic`."""
         for _, parameters in stages(network)[:count]:
             for parameter in parameters:
                 parameter.requires_grad_(False)  # nothing is kept for them, and no gradient is computed
         self._stages = first_stages(network, count)
-        self._stand_ins = [_InFullPrecision(folded(stage), arithmetic.device.type) for stage in self._stages]
+        self._stand_ins = [_StandIn(folded(stage, arithmetic), arithmetic) for stage in self._stages]
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -40,12 +40,12 @@ class FrozenStages:
                 del stage.forward
 
 
-class _InFullPrecision:
-    """Calls a module in fp32, whatever autocast is around. No module itself: it would become a part of the network."""
+class _StandIn:
+    """Calls a module in its own format, whatever autocast is around; no module, or it would join the network's."""
 
-    def __init__(self, module: nn.Module, device_type: str):
-        self._module, self._device_type = module, device_type
+    def __init__(self, module: nn.Module, arithmetic: Arithmetic):
+        self._module, self._arithmetic = module, arithmetic
 
     def __call__(self, values: Tensor) -> Tensor:
-        with torch.autocast(self._device_type, enabled=False):
-            return self._module(values.float())
+        with torch.autocast(self._arithmetic.device.type, enabled=False):
+            return self._module(values.to(self._arithmetic.dtype))

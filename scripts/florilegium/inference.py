@@ -1,8 +1,7 @@
 """Inference: the fastest engine for many images, and the loop over a split.
 
-On a CPU that is onnxruntime (its blocked convolutions with fused activations beat torch's on every network tried); for
-few images and on GPUs it is torch with BatchNorm folded into the convolutions. Both compute in fp32, as the exported
-file does: bf16 moves the features of MobileNetV2's ImageNet weights by a tenth, and is no faster without gradients.
+On a CPU in fp32 that is onnxruntime (its blocked convolutions with fused activations beat torch's on every network
+tried); in reduced precision and on GPUs it is torch with BatchNorm folded into the convolutions.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch.fx.experimental.optimization import fuse
 from tqdm import tqdm
 
 from florilegium.augment import evaluation_view
-from florilegium.devices import DeviceImages
+from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.onnx_export import INPUT, to_onnx
 from florilegium.onnx_sessions import cpu_session
 
@@ -26,18 +25,43 @@ log = logging.getLogger(__name__)
 BATCH = {"cpu": 16, "mps": 128, "cuda": 256}  # images; more gains nothing and costs memory
 # Pixels (images x crop x crop), here 1000 images of 224: for fewer the seconds of an ONNX export do not come back.
 WORTH_AN_EXPORT = 1000 * 224 * 224
+# Share of their norm by which reduced precision may move a network's outputs. bf16 moves those of ResNet18, ResNet50
+# and EfficientNet-B0 by 0.005 to 0.015, those of MobileNetV2's ImageNet weights by 0.11 (docs/recipes.md).
+MOST_MOVED = 0.03
+COMPARED = 16  # images
 
 Engine = Callable[[Tensor], Tensor]  # float32 views (n, 3, crop, crop) -> float32 outputs (n, width)
 
 
-def inference_engine(network: nn.Module, device: torch.device, crop: int, images: int) -> Engine:
+def inference_arithmetic(network: nn.Module, arithmetic: Arithmetic, images: DeviceImages, crop: int) -> Arithmetic:
+    """What to compute in where nothing learns: `arithmetic`, or fp32 if that would move the network's outputs.
+
+    Args:
+        network: with or without its head; left as it is.
+        arithmetic: the recipe's, for this device.
+        images: some of which are computed in both.
+        crop: height and width of their views in pixels.
+    """
+    if arithmetic.dtype == torch.float32:
+        return arithmetic
+    exact = Arithmetic(arithmetic.device, torch.float32)
+    some = torch.linspace(0, len(images) - 1, min(COMPARED, len(images))).long()
+    views = evaluation_view(images.batch(some), crop)
+    found, expected = (torch_engine(network, way)(views) for way in (arithmetic, exact))
+    moved = ((found - expected).norm() / expected.norm()).item()
+    harmless = moved <= MOST_MOVED  # not-a-number is not
+    log.info("%s moves outputs by %.1f %%%s", arithmetic.describe(), 100 * moved, "" if harmless else ": fp32 instead")
+    return arithmetic if harmless else exact
+
+
+def inference_engine(network: nn.Module, arithmetic: Arithmetic, crop: int, images: int) -> Engine:
     """The fastest engine here for `images` views of `crop` pixels; the network itself is left as it is."""
-    if device.type == "cpu" and images * crop**2 >= WORTH_AN_EXPORT:
+    if arithmetic.device.type == "cpu" and arithmetic.dtype == torch.float32 and images * crop**2 >= WORTH_AN_EXPORT:
         try:
             return onnx_engine(network, crop)
         except Exception as error:  # the exporter raises many kinds; torch is slower, not wrong
             log.info("torch computes, as the network cannot be exported: %s", _first_line(error))
-    return torch_engine(network, device)
+    return torch_engine(network, arithmetic)
 
 
 def onnx_engine(network: nn.Module, crop: int) -> Engine:
@@ -47,26 +71,26 @@ def onnx_engine(network: nn.Module, crop: int) -> Engine:
     return lambda views: torch.from_numpy(session.run(None, {INPUT: views.numpy()})[0])
 
 
-def torch_engine(network: nn.Module, device: torch.device) -> Engine:
-    """Torch in fp32, BatchNorm folded where that is possible."""
-    inferring = folded(network).to(device)
+def torch_engine(network: nn.Module, arithmetic: Arithmetic) -> Engine:
+    """Torch in the chosen format, BatchNorm folded where torch.fx can trace the network."""
+    inferring = folded(network, arithmetic)
 
     @torch.inference_mode()
     def forward(views: Tensor) -> Tensor:
-        return inferring(views.contiguous(memory_format=torch.channels_last))
+        return inferring(arithmetic.lay_out(views.to(arithmetic.dtype))).float()
 
     return forward
 
 
 @torch.no_grad()
-def folded(network: nn.Module) -> nn.Module:
-    """A copy for inference in fp32, BatchNorm folded into the convolutions where torch.fx can trace the network."""
-    copied = copy.deepcopy(network).float().eval()
+def folded(network: nn.Module, arithmetic: Arithmetic) -> nn.Module:
+    """A copy for inference in the chosen format, BatchNorm folded where torch.fx can trace the network."""
+    copied = copy.deepcopy(network).eval()
     try:
         copied = fuse(copied)
     except Exception as error:  # unfolded is slower, not wrong
         log.info("BatchNorm stays unfolded: %s", _first_line(error))
-    return copied.requires_grad_(False).to(memory_format=torch.channels_last)
+    return copied.requires_grad_(False).to(arithmetic.device, arithmetic.dtype, memory_format=torch.channels_last)
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from florilegium import datasets, files, pixels
 from florilegium.augment import draw, train_view
-from florilegium.devices import DeviceImages
+from florilegium.devices import Arithmetic, DeviceImages
 from florilegium.features import training_features
 from florilegium.garden import draw_garden
 from florilegium.head import train_head
@@ -20,7 +20,7 @@ from florilegium.manifest import Manifest
 from florilegium.networks import build_network, head_dropout, head_name, without_head
 from florilegium.seeds import epoch_order, generator
 
-CPU = torch.device("cpu")
+FP32 = Arithmetic(torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_features_are_the_plain_networks_for_the_views_of_every_epoch(garden, se
     images, _ = split(garden, "train")
     network = without_head(worn("resnet18"))
     out = np.empty((2, len(images), 512), np.float16)
-    training_features(torch_engine(network, CPU), images, settings, 5, out)
+    training_features(torch_engine(network, FP32), images, settings, 5, out)
     for epoch in range(2):
         views, expected = generator(5, phase=1, epoch=epoch), []
         for index in torch.arange(len(images)).split(16):
@@ -104,7 +104,7 @@ def test_features_are_the_plain_networks_for_the_views_of_every_epoch(garden, se
 
 def test_features_depend_on_the_seed_and_on_nothing_else(garden, settings):
     images, _ = split(garden, "val")
-    engine = torch_engine(without_head(worn("resnet18")), CPU)
+    engine = torch_engine(without_head(worn("resnet18")), FP32)
     found = [np.empty((2, len(images), 512), np.float16) for _ in range(3)]
     for out, seed in zip(found, (1, 1, 2), strict=True):
         training_features(engine, images, settings, seed, out)
@@ -125,14 +125,14 @@ def slow_way(network, train, val, settings, seed):
             optimizer.zero_grad()
             functional.cross_entropy(logits, train[1][index]).backward()
             optimizer.step()
-        outputs = evaluation_outputs(torch_engine(network, CPU), val[0], settings["crop"])
+        outputs = evaluation_outputs(torch_engine(network, FP32), val[0], settings["crop"])
         best = max(best, (outputs.argmax(1) == val[1]).float().mean().item())
     return best
 
 
 def fast_way(network, train, val, settings, seed):
     head, dropout = network.get_submodule(head_name(network)), head_dropout(network)
-    engine = torch_engine(without_head(network), CPU)
+    engine = torch_engine(without_head(network), FP32)
     views = np.empty((settings["phase1"]["epochs"], len(train[1]), head.in_features), np.float16)
     training_features(engine, train[0], settings, seed, views)
     features = evaluation_outputs(engine, val[0], settings["crop"])

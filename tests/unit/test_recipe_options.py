@@ -12,6 +12,7 @@ from florilegium.errors import UserError
 from florilegium.fine_tuning import crop_of_epoch, fine_tune, parameter_groups
 from florilegium.freezing import FrozenStages
 from florilegium.head import solve_head
+from florilegium.inference import inference_arithmetic
 from florilegium.networks import build_network, first_stages, load_backbone, stages
 from florilegium.pixels import Pixels
 from florilegium.progress import Progress
@@ -76,13 +77,15 @@ def test_frozen_stages_stay_bit_for_bit_and_the_others_learn(run, batch_norm):
     assert learned == {"layer2", "layer3", "layer4", "fc"}
 
 
-def test_frozen_stages_compute_in_fp32_because_bf16_moves_real_features_by_a_tenth(flowers102, mobilenet_weights):
+def test_frozen_stages_take_fp32_where_bf16_moves_features_by_a_tenth(flowers102, mobilenet_weights, tmp_path):
     network = build_network("mobilenet_v2", 102, None, seed=0)
     load_backbone(network, "file", mobilenet_weights)
     network.eval()
     paths = sorted((flowers102 / "jpg").iterdir())[:16]
     pictures = [np.asarray(Image.open(path).convert("RGB").resize((224, 224))) for path in paths]
-    views = evaluation_view(torch.from_numpy(np.stack(pictures)), 224)
+    np.save(tmp_path / "pixels.npy", np.stack(pictures))
+    images = DeviceImages(Pixels(tmp_path / "pixels.npy", np.arange(16)), FP32.device)
+    views = evaluation_view(images.batch(torch.arange(16)), 224)
 
     @torch.inference_mode()
     def features(arithmetic):
@@ -91,7 +94,7 @@ def test_frozen_stages_compute_in_fp32_because_bf16_moves_real_features_by_a_ten
 
     exact = features(FP32)
     blurred = (features(BF16) - exact).norm() / exact.norm()
-    with FrozenStages(network, 7, BF16).computing():
+    with FrozenStages(network, 7, inference_arithmetic(network, BF16, images, 224)).computing():
         mended = (features(BF16) - exact).norm() / exact.norm()
     assert blurred > 0.05 and mended < 0.02
     assert torch.equal(features(FP32), exact), "afterwards the network is as it was"
